@@ -1,0 +1,70 @@
+/* walk.h -- the way of one attempt through a policy.
+ *
+ *	attempt -> walk_run -> settled: verdict
+ *	              |  ^
+ *	   ordered    v  |  answers (ledger_answered)
+ *	            sources
+ *
+ * walk_run goes through the statements from top to bottom; the first verdict wins.  While a
+ * statement is undecided it goes on only to order facts, not to act.  It is run again when
+ * all facts that were asked for have come, and at the latest at the deadline, after
+ * ledger_close(), when it always settles.
+ */
+#pragma once
+#include "weigh/policy.h"
+
+enum { WARNINGS_MAX = 8, SUMMARY_TEXT_MAX = 900 };
+
+struct warning {
+	struct span text;
+	const struct statement *statement;
+};
+
+struct walk {
+	/* given */
+	const struct policy *policy;
+	const struct attempt *attempt;
+	struct ledger *ledger;
+	/* found; findings[n] is of the weigh statement of ordinal n */
+	struct findings *findings; /* weigh_count of them, in the arena */
+	bool *is_weighed;          /* findings[n] is settled and in the score */
+	bool *is_skipped;          /* its condition did not hold, or the walk ended before it */
+	struct value *variable;    /* variable_count of them */
+	double score;
+	bool is_scored; /* some weigh statement was reached */
+	bool is_pending;
+	uint8_t runs;
+	/* decided */
+	enum verdict_kind verdict;
+	const struct statement *by;  /* what decided; NULL: the end of the policy was reached */
+	const struct judgement *own; /* of the check that decided or replied itself, or NULL */
+	struct span reply;           /* see walk_reply() */
+	struct span prepend[PREPENDS_MAX];
+	uint8_t prepend_count;
+	struct warning warning[WARNINGS_MAX];
+	uint8_t warning_count;
+	const struct statement *observed; /* first observed statement that would have decided */
+};
+
+/** @return ERR_LIMIT when the arena is full */
+MUST_USE enum err walk_init(struct walk *walk, const struct policy *policy,
+			    const struct attempt *attempt, struct ledger *ledger);
+
+/** @return true: settled, the verdict stands; false: facts are pending */
+bool walk_run(struct walk *walk);
+
+/** Points that each finding gave, in the order of the policy: "zen.exploited" 4.35.
+ *
+ * @return how many were written, at most max
+ */
+size_t walk_points(const struct walk *walk, struct weight *weight_out, size_t max);
+
+/** Does weigh statement n lack an answer that could have given points? */
+bool walk_is_unknown(const struct walk *walk, unsigned ordinal);
+
+/** The answer that the policy wants, as one line "WORD text" of access(5), not yet cleaned:
+ * weigh/answer.h writes it.  In mode observe this is still what would have been answered.
+ *
+ * @param headers_given  prepend[] that the message has got already, by answers before this one
+ */
+void walk_reply(const struct walk *walk, unsigned headers_given, struct text *reply);
