@@ -1,0 +1,591 @@
+/* scale.c -- the loop around the pure core. */
+#include "daemon/scale.h"
+
+#include "base/ensure.h"
+#include "daemon/clock.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum {
+	SCALE_FREE_MAX = 128, /* weighings that are kept for the next attempts */
+	SCALE_CLIENT_SLOTS = 1024,
+};
+
+enum stage {
+	STAGE_OPEN,    /* not weighed yet, or settled */
+	STAGE_IN_LINE, /* its client has enough in work */
+	STAGE_WAITING, /* for answers */
+	STAGE_QUEUED,  /* all answers are there */
+};
+
+/* One question of one attempt. */
+struct scale_wait {
+	struct dns_wait dns;
+	struct scale_wait *next;
+	struct weighing *weighing;
+	bool is_answered;
+};
+
+/* A client with attempts in work. */
+struct scale_client {
+	struct scale_client *next;
+	struct ip source;
+	uint32_t in_work;
+	struct weighing *line_first, *line_last;
+};
+
+/* A source of DNS facts, and how many attempts use it. */
+struct scale_resolver {
+	struct dns *dns;
+	uint32_t attempts;
+	bool is_retired;
+};
+
+struct scale {
+	struct event_base *base;
+	void *owner;
+	struct memory_store *memory;
+	struct scale_limits limits;
+	struct scale_resolver *resolver;
+	_Atomic uint32_t *in_work;
+	_Atomic uint32_t own_in_work;
+	struct scale_figures figures;
+	struct hash_key hash;
+	struct scale_client *client[SCALE_CLIENT_SLOTS];
+	struct event run_event, deadline_event;
+	bool is_deadline_set;
+	struct weighing *run_first, *run_last;
+	struct weighing *deadline_first, *deadline_last;
+	struct weighing *spare;
+	uint32_t spare_count;
+};
+
+/* What is known already: remembered by us, or in the cache of answers. */
+static bool scale_recall(void *self, struct fact *fact)
+{
+	struct weighing *weighing = self;
+
+	if (!fact_kind_is_dns(fact->kind))
+		return memory_recall(weighing->scale->memory, fact, weighing->attempt.time_ms);
+	return weighing->resolver->dns != NULL && dns_recall(weighing->resolver->dns, fact);
+}
+
+static void scale_release(void *self, struct fact *fact)
+{
+	struct weighing *weighing = self;
+
+	if (!fact_kind_is_dns(fact->kind))
+		memory_release(weighing->scale->memory, fact);
+	else if (weighing->resolver->dns != NULL)
+		dns_release(weighing->resolver->dns, fact);
+}
+
+/* The run queue */
+
+static void queue_put(struct weighing *weighing)
+{
+	struct scale *scale = weighing->scale;
+
+	weighing->stage = STAGE_QUEUED;
+	weighing->next_in_queue = NULL;
+	if (scale->run_last != NULL) {
+		scale->run_last->next_in_queue = weighing;
+	} else {
+		scale->run_first = weighing;
+		/* Behind the callbacks that are due in this turn of the loop. */
+		event_active(&scale->run_event, EV_TIMEOUT, 0);
+	}
+	scale->run_last = weighing;
+}
+
+static struct weighing *queue_take(struct scale *scale)
+{
+	struct weighing *weighing = scale->run_first;
+
+	if (weighing == NULL)
+		return NULL;
+	scale->run_first = weighing->next_in_queue;
+	if (scale->run_first == NULL)
+		scale->run_last = NULL;
+	weighing->stage = STAGE_WAITING;
+	return weighing;
+}
+
+/* Take weighing out of a chain of next_in_queue. */
+static void chain_remove(struct weighing **first, struct weighing **last, struct weighing *weighing)
+{
+	struct weighing **at = first, *before = NULL;
+
+	while (*at != weighing) {
+		before = *at;
+		at = &(*at)->next_in_queue;
+	}
+	*at = weighing->next_in_queue;
+	if (*last == weighing)
+		*last = before;
+}
+
+/* Deadlines: as good as all are of one length, so that a new one goes to the end. */
+
+static void deadline_arm(struct scale *scale)
+{
+	const struct weighing *first = scale->deadline_first;
+	int64_t left_us;
+
+	if (first == NULL || scale->is_deadline_set)
+		return;
+	left_us = first->deadline_us - (int64_t)clock_us();
+	if (left_us < 0)
+		left_us = 0;
+	event_add(&scale->deadline_event,
+		  &(struct timeval){ left_us / 1000000, left_us % 1000000 });
+	scale->is_deadline_set = true;
+}
+
+static void deadline_enter(struct weighing *weighing)
+{
+	struct scale *scale = weighing->scale;
+	struct weighing *before = scale->deadline_last;
+
+	weighing->deadline_us = (int64_t)weighing->began_us + weighing->config->deadline_ms * 1000;
+	while (before != NULL && before->deadline_us > weighing->deadline_us)
+		before = before->previous;
+	weighing->previous = before;
+	weighing->next = before != NULL ? before->next : scale->deadline_first;
+	*(weighing->previous != NULL ? &weighing->previous->next : &scale->deadline_first) =
+		weighing;
+	*(weighing->next != NULL ? &weighing->next->previous : &scale->deadline_last) = weighing;
+	/* A shorter deadline after a reload may come before what the timer waits for. */
+	if (before == NULL)
+		scale->is_deadline_set = false;
+	deadline_arm(scale);
+}
+
+static void deadline_leave(struct weighing *weighing)
+{
+	struct scale *scale = weighing->scale;
+
+	*(weighing->previous != NULL ? &weighing->previous->next : &scale->deadline_first) =
+		weighing->next;
+	*(weighing->next != NULL ? &weighing->next->previous : &scale->deadline_last) =
+		weighing->previous;
+	weighing->next = weighing->previous = NULL;
+}
+
+/* Clients with attempts in work */
+
+static struct ip client_source(struct ip ip)
+{
+	return ip.family == IP_V6 ? prefix_of(ip, 64).ip : ip;
+}
+
+static struct scale_client **client_find(struct scale *scale, struct ip source)
+{
+	struct span key = span_of((const char *)source.byte, sizeof(source.byte));
+	uint64_t hash = hash_span(&scale->hash, key);
+	struct scale_client **at = &scale->client[hash & (SCALE_CLIENT_SLOTS - 1)];
+
+	while (*at != NULL && ((*at)->source.family != source.family ||
+			       memcmp((*at)->source.byte, source.byte, sizeof(source.byte)) != 0))
+		at = &(*at)->next;
+	return at;
+}
+
+static struct scale_client *client_of(struct scale *scale, struct ip source)
+{
+	struct scale_client **at = client_find(scale, source);
+
+	if (*at == NULL) {
+		*at = calloc(1, sizeof(**at));
+		if (*at != NULL)
+			(*at)->source = source;
+	}
+	return *at;
+}
+
+static void client_drop_if_idle(struct scale *scale, struct scale_client *client)
+{
+	struct scale_client **at = client_find(scale, client->source);
+
+	if (client->in_work > 0 || client->line_first != NULL)
+		return;
+	*at = client->next;
+	free(client);
+}
+
+static void line_put(struct weighing *weighing)
+{
+	struct scale_client *client = weighing->client;
+
+	weighing->stage = STAGE_IN_LINE;
+	weighing->next_in_queue = NULL;
+	*(client->line_last != NULL ? &client->line_last->next_in_queue : &client->line_first) =
+		weighing;
+	client->line_last = weighing;
+	weighing->scale->figures.lined_up++;
+	weighing->scale->figures.in_line++;
+}
+
+static void line_take(struct weighing *weighing)
+{
+	struct scale_client *client = weighing->client;
+
+	chain_remove(&client->line_first, &client->line_last, weighing);
+	weighing->scale->figures.in_line--;
+}
+
+/* One attempt of the client less is in work: the first in line takes its place. */
+static void client_leave(struct scale *scale, struct scale_client *client)
+{
+	struct weighing *next = client->line_first;
+
+	client->in_work--;
+	if (next != NULL && client->in_work < scale->limits.attempts_per_client) {
+		line_take(next);
+		client->in_work++;
+		queue_put(next);
+	}
+	client_drop_if_idle(scale, client);
+}
+
+/* Walking */
+
+static void on_dns_answer(struct dns_wait *dns)
+{
+	struct scale_wait *wait = dns->owner;
+	struct weighing *weighing = wait->weighing;
+
+	wait->is_answered = true;
+	ledger_answered(&weighing->ledger, dns->fact);
+	if (!ledger_is_waiting(&weighing->ledger) && weighing->stage == STAGE_WAITING)
+		queue_put(weighing);
+}
+
+static void fact_fail(struct weighing *weighing, struct fact *fact, enum fact_cause cause)
+{
+	fact->state = FACT_FAILED;
+	fact->cause = cause;
+	ledger_answered(&weighing->ledger, fact);
+}
+
+static void order(struct weighing *weighing, struct fact *fact)
+{
+	struct scale_wait *wait;
+
+	if (weighing->resolver->dns == NULL || !fact_kind_is_dns(fact->kind)) {
+		fact_fail(weighing, fact, CAUSE_DOWN);
+		return;
+	}
+	wait = ARENA_NEW(&weighing->arena, struct scale_wait);
+	if (wait == NULL) {
+		fact_fail(weighing, fact, CAUSE_TOOLARGE);
+		return;
+	}
+	wait->weighing = weighing;
+	wait->next = weighing->wait;
+	weighing->wait = wait;
+	wait->dns = (struct dns_wait){ .fact = fact,
+				       .client = weighing->attempt.client,
+				       .answered = on_dns_answer,
+				       .owner = wait };
+	dns_ask(weighing->resolver->dns, &wait->dns);
+}
+
+/* Walk until settled or until something must come from outside. */
+static bool walk_on(struct weighing *weighing)
+{
+	struct fact *fact;
+
+	for (;;) {
+		if (walk_run(&weighing->walk))
+			return true;
+		while ((fact = ledger_next_ordered(&weighing->ledger)) != NULL)
+			order(weighing, fact);
+		if (ledger_is_waiting(&weighing->ledger))
+			return false;
+	}
+}
+
+static void remember(const struct weighing *weighing)
+{
+	const struct walk *walk = &weighing->walk;
+
+	for (unsigned i = 0; i < walk->policy->weigh_count; i++) {
+		const struct judgement *own = walk->findings[i].own;
+
+		if (!walk->is_weighed[i] || walk->is_skipped[i] || own == NULL)
+			continue;
+		for (unsigned m = 0; m < own->memory_count; m++)
+			memory_apply(weighing->scale->memory, &own->memory[m],
+				     weighing->attempt.time_ms);
+	}
+}
+
+static void forget_waits(struct weighing *weighing)
+{
+	for (struct scale_wait *wait = weighing->wait; wait != NULL; wait = wait->next)
+		if (!wait->is_answered)
+			dns_forget(weighing->resolver->dns, &wait->dns);
+	weighing->wait = NULL;
+}
+
+/* No longer in work: out of every list. */
+static void withdraw(struct weighing *weighing)
+{
+	struct scale *scale = weighing->scale;
+
+	if (weighing->stage == STAGE_OPEN)
+		return;
+	forget_waits(weighing);
+	deadline_leave(weighing);
+	if (weighing->stage == STAGE_QUEUED)
+		chain_remove(&scale->run_first, &scale->run_last, weighing);
+	if (weighing->stage == STAGE_IN_LINE) {
+		line_take(weighing);
+		client_drop_if_idle(scale, weighing->client);
+	} else {
+		client_leave(scale, weighing->client);
+	}
+	weighing->client = NULL;
+	weighing->stage = STAGE_OPEN;
+	scale->figures.in_work--;
+	atomic_fetch_sub_explicit(scale->in_work, 1, memory_order_relaxed);
+}
+
+static void settle(struct weighing *weighing)
+{
+	weighing->took_us = clock_us() - weighing->began_us;
+	if (!weighing->is_rehearsal)
+		remember(weighing);
+	weighing->scale->figures.weighed++;
+}
+
+static void settle_later(struct weighing *weighing)
+{
+	withdraw(weighing);
+	settle(weighing);
+	weighing->settled(weighing);
+}
+
+static void on_run(int fd, short what, void *arg)
+{
+	struct scale *scale = arg;
+	struct weighing *weighing;
+
+	(void)fd, (void)what;
+	while ((weighing = queue_take(scale)) != NULL)
+		if (walk_on(weighing))
+			settle_later(weighing);
+}
+
+static void on_deadline(int fd, short what, void *arg)
+{
+	struct scale *scale = arg;
+	struct weighing *first;
+
+	(void)fd, (void)what;
+	scale->is_deadline_set = false;
+	while ((first = scale->deadline_first) != NULL &&
+	       first->deadline_us <= (int64_t)clock_us()) {
+		first->is_overdue = true;
+		scale->figures.deadline_misses++;
+		forget_waits(first);
+		ledger_close(&first->ledger);
+		ENSURE(walk_run(&first->walk));
+		settle_later(first);
+	}
+	deadline_arm(scale);
+}
+
+/* Begin with the attempt: into work, or into its client's line.  @return false: no memory */
+static bool enter(struct weighing *weighing, struct scale_client *client)
+{
+	struct scale *scale = weighing->scale;
+
+	if (client == NULL)
+		client = client_of(scale, client_source(weighing->attempt.client));
+	if (client == NULL)
+		return false;
+	weighing->client = client;
+	if (client->in_work >= scale->limits.attempts_per_client) {
+		line_put(weighing);
+	} else {
+		weighing->stage = STAGE_WAITING;
+		client->in_work++;
+	}
+	deadline_enter(weighing);
+	scale->figures.in_work++;
+	atomic_fetch_add_explicit(scale->in_work, 1, memory_order_relaxed);
+	return true;
+}
+
+bool scale_weigh(struct weighing *weighing)
+{
+	struct scale *scale = weighing->scale;
+	const struct recall recall = { scale_recall, scale_release, weighing };
+	struct scale_client *client = *client_find(scale, client_source(weighing->attempt.client));
+
+	ledger_init(&weighing->ledger, &weighing->arena, &recall);
+	if (walk_init(&weighing->walk, weighing->policy, &weighing->attempt, &weighing->ledger) !=
+	    OK) {
+		weighing->is_unweighed = true;
+		return true;
+	}
+	if (client != NULL && client->in_work >= scale->limits.attempts_per_client)
+		return !enter(weighing, client);
+	if (walk_on(weighing)) {
+		settle(weighing);
+		scale->figures.settled_at_once++;
+		return true;
+	}
+	if (enter(weighing, client))
+		return false;
+	forget_waits(weighing);
+	weighing->is_unweighed = true;
+	return true;
+}
+
+/* Places */
+
+static void resolver_drop(struct scale_resolver *resolver)
+{
+	if (!resolver->is_retired || resolver->attempts > 0)
+		return;
+	dns_free(resolver->dns);
+	free(resolver);
+}
+
+struct weighing *scale_open(struct scale *scale, struct config *config, const struct policy *policy)
+{
+	struct weighing *weighing = scale->spare;
+
+	if (atomic_load_explicit(scale->in_work, memory_order_relaxed) >=
+	    scale->limits.attempts_max) {
+		scale->figures.overloads++;
+		return NULL;
+	}
+	if (weighing != NULL) {
+		scale->spare = weighing->next;
+		scale->spare_count--;
+		weighing->next = NULL;
+	} else {
+		weighing = calloc(1, sizeof(*weighing));
+		if (weighing == NULL)
+			return NULL;
+		arena_init(&weighing->arena, ATTEMPT_ARENA_BYTES_MAX);
+	}
+	weighing->scale = scale;
+	weighing->config = config_hold(config);
+	weighing->policy = policy;
+	weighing->resolver = scale->resolver;
+	weighing->resolver->attempts++;
+	weighing->attempt = (struct attempt){ .time_ms = clock_wall_ms() };
+	weighing->began_us = clock_us();
+	weighing->took_us = 0;
+	weighing->is_overdue = weighing->is_unweighed = weighing->is_rehearsal = false;
+	weighing->settled = NULL;
+	weighing->owner = NULL;
+	weighing->ledger.arena = NULL;
+	weighing->wait = NULL;
+	weighing->stage = STAGE_OPEN;
+	return weighing;
+}
+
+void scale_close(struct weighing *weighing)
+{
+	struct scale *scale = weighing->scale;
+
+	withdraw(weighing);
+	if (weighing->ledger.arena != NULL)
+		ledger_release(&weighing->ledger);
+	weighing->resolver->attempts--;
+	resolver_drop(weighing->resolver);
+	config_drop(weighing->config);
+	if (scale->spare_count == SCALE_FREE_MAX) {
+		arena_release(&weighing->arena);
+		free(weighing);
+		return;
+	}
+	arena_reset(&weighing->arena);
+	weighing->next = scale->spare;
+	scale->spare = weighing;
+	scale->spare_count++;
+}
+
+enum err scale_set_dns(struct scale *scale, struct dns *dns)
+{
+	struct scale_resolver *resolver = calloc(1, sizeof(*resolver));
+
+	if (resolver == NULL)
+		return ERR_SYSTEM;
+	resolver->dns = dns;
+	if (scale->resolver != NULL) {
+		scale->resolver->is_retired = true;
+		resolver_drop(scale->resolver);
+	}
+	scale->resolver = resolver;
+	return OK;
+}
+
+void *scale_owner(const struct scale *scale)
+{
+	return scale->owner;
+}
+
+struct dns *scale_dns(const struct scale *scale)
+{
+	return scale->resolver->dns;
+}
+
+void scale_set_limits(struct scale *scale, const struct scale_limits *limits)
+{
+	scale->limits = *limits;
+}
+
+struct scale *scale_new(const struct scale_options *options)
+{
+	struct scale *scale = calloc(1, sizeof(*scale));
+
+	if (scale == NULL)
+		return NULL;
+	scale->base = options->base;
+	scale->owner = options->owner;
+	scale->memory = options->memory;
+	scale->limits = options->limits;
+	scale->in_work = options->in_work != NULL ? options->in_work : &scale->own_in_work;
+	event_assign(&scale->run_event, scale->base, -1, EV_PERSIST, on_run, scale);
+	event_assign(&scale->deadline_event, scale->base, -1, 0, on_deadline, scale);
+	if (getrandom(&scale->hash, sizeof(scale->hash), 0) == (ssize_t)sizeof(scale->hash) &&
+	    scale_set_dns(scale, options->dns) == OK)
+		return scale;
+	free(scale);
+	return NULL;
+}
+
+void scale_free(struct scale *scale)
+{
+	if (scale == NULL)
+		return;
+	ENSURE(scale->figures.in_work == 0);
+	event_del(&scale->run_event);
+	event_del(&scale->deadline_event);
+	while (scale->spare != NULL) {
+		struct weighing *next = scale->spare->next;
+
+		arena_release(&scale->spare->arena);
+		free(scale->spare);
+		scale->spare = next;
+	}
+	ENSURE(scale->resolver->attempts == 0);
+	scale->resolver->is_retired = true;
+	resolver_drop(scale->resolver);
+	free(scale);
+}
+
+const struct scale_figures *scale_figures(const struct scale *scale)
+{
+	return &scale->figures;
+}
