@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Ten thousand attempts in flight at once, and a million requests: none lost, nothing grows.
+
+    load_test.py PROGRAMS flight|growth
+
+The daemon under bench/load, which looks at every answer, with tests/support/fakedns as its
+resolver.  No duration is asserted.  bench/run measures the same, and how fast it is.
+"""
+
+import os
+import resource
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench"))
+import rig  # noqa: E402
+
+CROWD = 10000
+PATIENCE_S = 120
+STEPS = 10
+SETTLED = 3             # steps after which caches are full and allocators have their shape
+GROWTH_KB = 1024
+
+
+def flight(programs, work, servers):
+    """The same attempts at once and a hundred at a time: all are answered, and alike."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    crowd = min(CROWD, files - 1000)
+    if crowd < CROWD:
+        print(f"only {crowd} connections: no more files may be open")
+    near = rig.Dns(programs, work, delay_ms=500)
+    server = rig.Weighd(programs, work, "flight", near.address, classic=rig.NO_CACHES,
+                        deadline=f"{PATIENCE_S}s", limits=rig.CROWD)
+    servers += [near, server]
+    attempts = ["-a", "cold", "-f", 1000, "-n", crowd, "-t", PATIENCE_S]
+    at_once = rig.load(programs, server, *attempts, "-c", crowd, "-s", 50)
+    later = rig.load(programs, server, *attempts)
+    print(f"at once: {at_once['actions']}, later: {later['actions']}")
+    if at_once["under_way_most"] < crowd:
+        raise rig.Failed(f"only {at_once['under_way_most']} were under way at once")
+    if at_once["actions"] != later["actions"]:
+        raise rig.Failed("the crowd got other answers")
+    if server.status()["dns"]["failed"] > 0:
+        raise rig.Failed(f"DNS questions failed: {server.status()['dns']}")
+
+
+def growth(programs, work, servers):
+    """A tenth is cold; the cache is small, so that it is soon full."""
+    near = rig.Dns(programs, work)
+    server = rig.Weighd(programs, work, "growth", near.address, limits="cache_bytes 4194304")
+    servers += [near, server]
+    seen = []
+    for step in range(STEPS):
+        server.forget_log()
+        rig.load(programs, server, "-n", 90000, "-t", PATIENCE_S)
+        rig.load(programs, server, "-n", 10000, "-t", PATIENCE_S, "-a", "cold", "-f",
+                 1000 + step * 10000)
+        seen.append((server.memory()["Rss"], server.files()))
+        print(f"after {(step + 1) * 100000:,}: {seen[-1][0]} kB, {seen[-1][1]} files", flush=True)
+    settled, last = seen[SETTLED - 1], seen[-1]
+    if last[0] > settled[0] + GROWTH_KB or last[1] > settled[1]:
+        raise rig.Failed("it grows")
+
+
+def main():
+    programs, part = sys.argv[1:]
+    servers = []
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory(prefix="weighd-load-") as work:
+        try:
+            {"flight": flight, "growth": growth}[part](programs, work, servers)
+        finally:
+            for server in servers[::-1]:
+                server.stop()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except rig.Failed as failure:
+        sys.exit(f"load_test: {failure}")
