@@ -54,6 +54,11 @@ struct helo_parameters {
 
 /* --- syntax --- */
 
+static struct span without_final_dot(struct span name)
+{
+	return span_ends(name, SPAN(".")) ? span_first(name, name.len - 1) : name;
+}
+
 static bool is_literal_like(struct span helo)
 {
 	return helo.at[0] == '[' || helo.at[helo.len - 1] == ']';
@@ -103,7 +108,7 @@ static bool is_host_name_but_for_underscores(struct span name)
 
 static unsigned syntax_of_name(struct span helo)
 {
-	struct span name = span_ends(helo, SPAN(".")) ? span_first(helo, helo.len - 1) : helo;
+	struct span name = without_final_dot(helo);
 
 	if (!is_ascii(name))
 		return NON_ASCII;
@@ -159,13 +164,15 @@ static bool is_own_address(const struct helo_parameters *own, struct ip ip)
 	return false;
 }
 
+/* @param name  without its final dot */
 static bool is_own_name(const struct helo_parameters *own, struct span name)
 {
 	for (uint16_t i = 0; i < own->own_names.count; i++) {
-		struct span ours = own->own_names.text[i];
+		struct span ours = without_final_dot(own->own_names.text[i]);
 
-		if (ours.at[0] == '.' ? name.len > ours.len && span_ends_nocase(name, ours)
-				      : span_equal_nocase(name, ours))
+		if (span_starts(ours, SPAN("."))
+			    ? name.len > ours.len && span_ends_nocase(name, ours)
+			    : span_equal_nocase(name, ours))
 			return true;
 	}
 	return false;
@@ -178,7 +185,7 @@ static void helo_syntax_weigh(const struct attempt *attempt, const struct argume
 	struct span helo = attempt->attribute[ATTRIBUTE_helo_name];
 	struct ip address = { 0 };
 	unsigned syntax = syntax_of(helo, attempt->client, &address);
-	struct span name = span_ends(helo, SPAN(".")) ? span_first(helo, helo.len - 1) : helo;
+	struct span name = without_final_dot(helo);
 
 	(void)ledger;
 	if (syntax != FINE)

@@ -2,8 +2,8 @@
  *
  *	weigh identity { helo_is_not_client points, ptr_none points, ... }
  *
- * The greeting against the client: its addresses, and the MX hosts of it and of the domains
- * above it down to the registered one.  One of the first four:
+ * The greeting against the client: its addresses, its MX hosts, and those of the name above it
+ * and of the registered domain.  One of the first four:
  *
  * helo_is_client               an address of the greeting is the client, or the greeting is
  * helo_in_client_network       the nearest address is in the same /24, or /64
@@ -162,10 +162,12 @@ static void relate_name(struct look *look, struct span name, size_t hosts_max,
 
 	relate_addresses(look, name, relation);
 	relation->is_open |= mx->state == FACT_FAILED || mx->item_count > hosts_max;
-	if (mx_is_null(mx))
-		return;
-	for (size_t i = 0; i < mx->item_count && i < hosts_max; i++)
-		relate_addresses(look, fact_mx_host(mx->item[i]), relation);
+	for (size_t i = 0; i < mx->item_count && i < hosts_max; i++) {
+		struct span host = fact_mx_host(mx->item[i]);
+
+		if (!mx_host_is_none(host))
+			relate_addresses(look, host, relation);
+	}
 }
 
 static struct relation relate_helo(struct look *look)
