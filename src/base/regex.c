@@ -46,18 +46,28 @@ enum err regex_compile(struct span pattern, bool ignore_case, struct regex **reg
 	return OK;
 }
 
-bool regex_matches(const struct regex *regex, struct span subject)
+enum err regex_match(const struct regex *regex, struct span subject, bool *matches_out)
 {
 	pcre2_match_data *match = pcre2_match_data_create(1, NULL);
 	int result;
 
 	if (match == NULL)
-		return false;
-	/* 0: it matches, and its groups do not fit into the one pair that nobody reads. */
+		return ERR_SYSTEM;
 	result = pcre2_match(regex->code, (PCRE2_SPTR)(subject.len > 0 ? subject.at : ""),
 			     subject.len, 0, 0, match, regex->limits);
 	pcre2_match_data_free(match);
-	return result >= 0;
+	if (result < 0 && result != PCRE2_ERROR_NOMATCH)
+		return ERR_LIMIT;
+	/* 0: it matches, and its groups do not fit into the one pair that nobody reads. */
+	*matches_out = result >= 0;
+	return OK;
+}
+
+bool regex_matches(const struct regex *regex, struct span subject)
+{
+	bool matches;
+
+	return regex_match(regex, subject, &matches) == OK && matches;
 }
 
 void regex_free(struct regex *regex)

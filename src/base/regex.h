@@ -20,7 +20,14 @@ struct regex_fault {
 MUST_USE enum err regex_compile(struct span pattern, bool ignore_case, struct regex **regex_out,
 				struct regex_fault *fault_out);
 
-/** Does it match anywhere in subject?  A match that runs into REGEX_MATCH_LIMIT is none. */
+/** Does it match anywhere in subject?
+ *
+ * @return ERR_LIMIT: nobody knows, for it ran into REGEX_MATCH_LIMIT or another limit of PCRE2;
+ *         ERR_SYSTEM
+ */
+MUST_USE enum err regex_match(const struct regex *regex, struct span subject, bool *matches_out);
+
+/** The same; what is not known is no match. */
 bool regex_matches(const struct regex *regex, struct span subject);
 
 void regex_free(struct regex *regex);

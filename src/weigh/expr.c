@@ -445,12 +445,15 @@ static struct value evaluate_lookup(const struct expr *expr, const struct walk *
 static struct value evaluate_matches(const struct expr *expr, const struct walk *walk)
 {
 	struct value subject = expr_evaluate(expr->left, walk);
+	bool matches;
 
 	if (subject.state == VALUE_NONE)
 		return value_truth(false);
 	if (subject.state != VALUE_KNOWN)
 		return subject;
-	return value_truth(regex_matches(expr->regex, subject.text));
+	if (regex_match(expr->regex, subject.text, &matches) != OK)
+		return value_without(VALUE_UNKNOWN);
+	return value_truth(matches);
 }
 
 static struct value evaluate_text_of(const struct expr *expr, const struct walk *walk)

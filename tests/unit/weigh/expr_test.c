@@ -1,6 +1,7 @@
 /* expr_test.c -- three-valued truth, and a fourth value while a walk waits. */
 #include "weigh/expr.h"
 
+#include "base/regex.h"
 #include "weigh/walk.h"
 
 #include "../unit.h"
@@ -89,6 +90,28 @@ static void calculates_and_compares(void **state)
 	assert_false(calculated(EXPR_GREATER, 2, 2).truth);
 	assert_true(calculated(EXPR_EQUAL, 2, 2).truth);
 	assert_true(calculated(EXPR_UNEQUAL, 2, 3).truth);
+}
+
+/* Whoever picks the subject must not decide by a pattern that gives up: not matches, too. */
+static void an_endless_pattern_is_unknown(void **state)
+{
+	const struct walk walk = { 0 };
+	struct expr subject = { .kind = EXPR_CONSTANT, .type = TYPE_TEXT };
+	struct expr matches = { .kind = EXPR_MATCHES, .type = TYPE_TRUTH, .left = &subject };
+	struct expr not_matches = { .kind = EXPR_NOT, .type = TYPE_TRUTH, .left = &matches };
+	struct regex_fault fault;
+	struct regex *regex = NULL;
+
+	(void)state;
+	assert_int_equal(regex_compile(SPAN("^(a+)+$|b$"), false, &regex, &fault), OK);
+	matches.regex = regex;
+	subject.constant.text = SPAN("aab");
+	assert_int_equal(truth_of(expr_evaluate(&matches, &walk)), T);
+	assert_int_equal(truth_of(expr_evaluate(&not_matches, &walk)), F);
+	subject.constant.text = SPAN("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab");
+	assert_int_equal(truth_of(expr_evaluate(&matches, &walk)), U);
+	assert_int_equal(truth_of(expr_evaluate(&not_matches, &walk)), U);
+	regex_free(regex);
 }
 
 struct world {
@@ -284,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(truth_tables),
 		cmocka_unit_test(calculates_and_compares),
+		cmocka_unit_test(an_endless_pattern_is_unknown),
 		cmocka_unit_test_setup_teardown(reads_attributes, begin, end),
 		cmocka_unit_test_setup_teardown(looks_up, begin, end),
 		cmocka_unit_test_setup_teardown(becomes_text_and_truth, begin, end),
