@@ -21,6 +21,18 @@ static struct span lower_copy(struct compiler *compiler, struct span s)
 	return span_of(lower, s.len);
 }
 
+/* A key as table_find looks for it: lower case, an address in its canonical form. */
+static struct span table_key(struct compiler *compiler, struct span s)
+{
+	TEXT(text, IP_TEXT_MAX);
+	struct ip ip;
+
+	if (ip_parse(s, &ip) != OK)
+		return lower_copy(compiler, s);
+	text_add_ip(&text, ip);
+	return compiler_copy(compiler, text_span(&text));
+}
+
 static struct table_row *table_add(struct compiler *compiler, struct table *table,
 				   struct table_row row)
 {
@@ -53,7 +65,7 @@ static bool row_parse(struct parser *parser, struct table *table)
 
 	if (!parser_expect_text(parser, LEX_WORD, "a key", &token, &row.key))
 		return false;
-	row.key = lower_copy(compiler, row.key);
+	row.key = table_key(compiler, row.key);
 	if (!parser_at_end(parser) && !token_is_sign(parser_peek(parser, LEX_WORD), ",") &&
 	    !parser_expect_text(parser, LEX_WORD, "a value", &token, &row.value))
 		return false;
@@ -171,7 +183,7 @@ static bool keys_line(struct table_file *file, struct span whole)
 	struct span line = span_trim(whole);
 	struct span key = first_word(line);
 	struct table_row row = {
-		.key = lower_copy(file->compiler, key),
+		.key = table_key(file->compiler, key),
 		.value = span_trim(span_from(line, key.len)),
 	};
 

@@ -263,7 +263,7 @@ static void texts(void **state)
 static void tables(void **state)
 {
 	struct config *config =
-		compile_with("table t inline { A@Example.org 1, b \"two words\"\n c }\n"
+		compile_with("table t inline { A@Example.org 1, b \"two words\"\n c, 2001:DB8:0::1 }\n"
 			     "table f file \"rows\"\n",
 			     "# comment\nKey  the value \r\n\nalone\nlong a\n b\n\tc\n");
 	struct span value;
@@ -272,6 +272,7 @@ static void tables(void **state)
 	assert_int_equal(config->table_count, 2);
 	assert_true(table_find(config->table[0], SPAN("a@example.ORG"), &value));
 	check_span(value, SPAN("1"), "value");
+	assert_true(table_find(config->table[0], SPAN("2001:db8::1"), &value));
 	assert_true(table_find(config->table[0], SPAN("b"), &value));
 	check_span(value, SPAN("two words"), "value");
 	assert_true(table_find(config->table[1], SPAN("key"), &value));
