@@ -30,12 +30,14 @@ struct control {
 	void *self;
 	void (*gone)(void *self, struct control_client *client);
 	struct event accept_event;
+	struct event resume_event; /* accepts again after a shortage of descriptors */
 	int fd;
 	struct control_client client[CONTROL_CLIENTS_MAX];
 };
 
 static const struct timeval idle_time = { .tv_sec = CONTROL_IDLE_S };
 static const struct timeval unread_time = { .tv_sec = CONTROL_UNREAD_S };
+static const struct timeval shortage_time = { .tv_sec = 1 };
 
 static void client_close(struct control_client *client)
 {
@@ -238,8 +240,22 @@ static void on_control_connect(int listen_fd, short what, void *arg)
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)what;
-	if (fd >= 0)
+	if (fd >= 0) {
 		client_open(control, fd);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		/* Who waits there would wake us again at once. */
+		event_del(&control->accept_event);
+		event_add(&control->resume_event, &shortage_time);
+	}
+}
+
+static void on_shortage_over(int fd, short what, void *arg)
+{
+	struct control *control = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(&control->accept_event, NULL);
 }
 
 struct control *control_new(const struct control_options *options)
@@ -260,6 +276,7 @@ void control_listen(struct control *control, int fd)
 {
 	if (control->fd >= 0) {
 		event_del(&control->accept_event);
+		event_del(&control->resume_event);
 		close(control->fd);
 	}
 	control->fd = fd;
@@ -267,6 +284,7 @@ void control_listen(struct control *control, int fd)
 		return;
 	event_assign(&control->accept_event, control->base, fd, EV_READ | EV_PERSIST,
 		     on_control_connect, control);
+	evtimer_assign(&control->resume_event, control->base, on_shortage_over, control);
 	event_add(&control->accept_event, NULL);
 }
 
