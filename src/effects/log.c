@@ -31,6 +31,7 @@ struct log {
 	struct gate gate[KIND_COUNT];
 	bool is_writer_asleep;
 	bool is_ending;
+	int64_t end_ms; /* when is_ending: of all patience; monotonic clock */
 	bool is_redirected;
 	struct log_options options; /* of the sink to come */
 	uint64_t unsaid;            /* dropped, and not yet said so */
@@ -220,7 +221,6 @@ static bool rest_for(struct log *log, int64_t ms)
 /* Write len bytes of log->in, however long it takes; called with the lock, which is let go. */
 static void write_all(struct log *log, size_t len)
 {
-	int64_t end_ms = INT64_MAX;
 	size_t done = 0;
 
 	while (done < len) {
@@ -231,9 +231,7 @@ static void write_all(struct log *log, size_t len)
 			sink_open(&log->sink, &log->options);
 			log->is_redirected = false;
 		}
-		if (log->is_ending && end_ms == INT64_MAX)
-			end_ms = clock_ms(CLOCK_MONOTONIC) + FREE_PATIENCE_MS;
-		if (clock_ms(CLOCK_MONOTONIC) > end_ms)
+		if (log->is_ending && clock_ms(CLOCK_MONOTONIC) > log->end_ms)
 			return;
 		pthread_mutex_unlock(&log->lock);
 		written = sink_write(&log->sink, span_of(log->in + done, len - done));
@@ -313,6 +311,7 @@ void log_free(struct log *log)
 		return;
 	pthread_mutex_lock(&log->lock);
 	log->is_ending = true;
+	log->end_ms = clock_ms(CLOCK_MONOTONIC) + FREE_PATIENCE_MS;
 	pthread_cond_signal(&log->filled);
 	pthread_mutex_unlock(&log->lock);
 	pthread_join(log->thread, NULL);
