@@ -8,7 +8,6 @@
 #include "daemon/privileges.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,11 +19,6 @@
 #include <unistd.h>
 
 const char daemon_version[] = WEIGHD_VERSION;
-
-/* Above what the libraries take often, below an attempt and a chunk of its arena. */
-enum { LARGE_BLOCK_BYTES = 9 * 1024 };
-_Static_assert(sizeof(struct weighing) > LARGE_BLOCK_BYTES, "");
-_Static_assert((int)ARENA_CHUNK_BYTES > (int)LARGE_BLOCK_BYTES, "");
 
 /* Reports go to the log one line a line, as the administrator would see them. */
 static void say_report(struct daemon *daemon, enum log_level level, const struct text *report)
@@ -474,16 +468,6 @@ static int daemon_serve(struct daemon *daemon, struct config *config, struct tex
 	return status;
 }
 
-/* What a burst of attempts took goes back to the system when they are gone: their arenas are
- * blocks of their own, not pieces of a heap that something small keeps from shrinking.
- */
-static void return_large_blocks(void)
-{
-#ifdef M_MMAP_THRESHOLD
-	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
-#endif
-}
-
 int daemon_run(const struct daemon_options *options)
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
@@ -497,7 +481,6 @@ int daemon_run(const struct daemon_options *options)
 		free(daemon);
 		return EX_OSERR;
 	}
-	return_large_blocks();
 	signal(SIGPIPE, SIG_IGN);
 	daemon->options = options;
 	daemon->began_us = clock_us();
