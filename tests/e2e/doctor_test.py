@@ -6,10 +6,10 @@ Environment: WEIGHD, WEIGHCTL, FAKEDNS, WEIGHD_SERVERS.
 
 import json
 import os
-import signal
 import subprocess
 import sys
 
+import scenarios
 import servers
 
 WEIGHCTL = os.environ.get('WEIGHCTL', 'build/weighctl')
@@ -76,14 +76,14 @@ class Doctor:
         """The fake name server, always on the same port."""
         port = '0'
         if self.dns:
-            self.end()
+            self.close()
             port = str(self.port)
         (self.folder / 'zone').write_text(zone)
         self.dns = subprocess.Popen([FAKEDNS, '-p', port, self.folder / 'zone'],
                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = int(self.dns.stdout.readline().split()[1])
 
-    def end(self):
+    def close(self):
         if self.dns:
             self.dns.stdin.close()
             self.dns.wait(10)
@@ -248,7 +248,7 @@ def name_servers_are_judged(doctor):
     doctor.start_dns('* refused\n. refused\n')
     needs = doctor.needs('resolver')
     same(any('answer' in need or 'refuses' in need for need in needs), True, needs)
-    doctor.end()
+    doctor.close()
     doctor.dns = None
     needs = doctor.needs('resolver')
     same(needs, [f'FAIL 127.0.0.1 port {doctor.port} does not answer over UDP'], 'nobody there')
@@ -286,39 +286,5 @@ TESTS = [(test.__name__.replace('_', ' '), test) for test in (
     name_servers_are_judged, a_missing_daemon_is_seen)]
 
 
-def run(world):
-    doctor = Doctor(world)
-    is_right = True
-    try:
-        for number, (name, test) in enumerate(TESTS, 1):
-            try:
-                test(doctor)
-                print(f'ok {number} - {name}', flush=True)
-            except Exception as error:  # pylint: disable=broad-except
-                is_right = False
-                print(f'not ok {number} - {name}')
-                print('# ' + f'{type(error).__name__}: {error}'.replace('\n', '\n# '), flush=True)
-    finally:
-        doctor.end()
-    return is_right
-
-
-def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    world = servers.World()
-    try:
-        servers.find('postconf')
-        print(f'1..{len(TESTS)}')
-        return 0 if run(world) else 1
-    except servers.Missing as missing:
-        if os.environ.get('WEIGHD_E2E') == 'required':
-            print(f'# must not be skipped: {missing}')
-            return 1
-        print(f'1..0 # SKIP {missing}')
-        return 0
-    finally:
-        world.end()
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(scenarios.main(TESTS, Doctor))

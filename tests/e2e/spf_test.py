@@ -7,11 +7,10 @@ point of TAP.
 
 import os
 import re
-import signal
 import socket
 import sys
-import traceback
 
+import scenarios
 import servers
 from smtp import Client
 
@@ -168,43 +167,5 @@ TESTS = [
 ]
 
 
-def note(text):
-    for line in text.splitlines():
-        print(f'# {line}')
-
-
-def run(world):
-    scenarios = Scenarios(world)
-    is_good = True
-    for number, (name, scenario) in enumerate(TESTS, 1):
-        try:
-            scenario(scenarios)
-            print(f'ok {number} - {name}', flush=True)
-        except Exception:
-            is_good = False
-            print(f'not ok {number} - {name}')
-            note(traceback.format_exc())
-            note(world.logs())
-            sys.stdout.flush()
-    return is_good
-
-
-def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    world = servers.World()
-    try:
-        print(f'1..{len(TESTS)}')
-        return 0 if run(world) else 1
-    except servers.Missing as missing:
-        if os.environ.get('WEIGHD_E2E') == 'required':
-            note(f'must not be skipped: {missing}')
-            return 1
-        for number, (name, _) in enumerate(TESTS, 1):
-            print(f'ok {number} - {name} # SKIP {missing}')
-        return 0
-    finally:
-        world.end()
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(scenarios.main(TESTS, Scenarios))
