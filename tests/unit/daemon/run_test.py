@@ -168,13 +168,17 @@ def test_listeners():
     """A reload opens new listeners, keeps equal ones, closes those that are gone."""
     daemon = Daemon()
     more = CONFIG.replace("unix:{dir}/policy.sock", "unix:{dir}/other.sock")
-    with daemon.connect() as kept, daemon.connect_unix("policy.sock") as gone:
+    with daemon.connect() as kept, daemon.connect_unix("policy.sock") as gone, \
+            daemon.connect_unix("policy.sock") as begun:
+        begun.sendall(request()[:40])
         for client in (kept, gone):
             client.sendall(request())
             must(answer(client) == DUNNO)
         daemon.configure(more)
         daemon.hang_up("configuration 2 runs")
         must(is_closed(gone), "a connection of a listener that is gone")
+        begun.sendall(request()[40:])
+        must(answer(begun) == DUNNO and is_closed(begun), "a request that had begun")
         kept.sendall(request())
         must(answer(kept) == DUNNO)
         with daemon.connect_unix("other.sock") as new:
@@ -236,13 +240,17 @@ def test_drain():
     daemon = Daemon(CONFIG.replace("127.0.0.1:1\n", f"127.0.0.1:{deaf.getsockname()[1]}\n")
                     .replace("policy inbound {{", "deadline 2s\npolicy inbound {{\n"
                              "    weigh dnsbl list.example {{ listed 5 }}"))
-    with daemon.connect() as busy, daemon.connect() as idle:
+    bad = request(helo_name="bad", client_address="unknown")
+    with daemon.connect() as busy, daemon.connect() as begun, daemon.connect() as idle:
+        begun.sendall(bad[:40])
         idle.sendall(request(helo_name="bad", client_address="unknown"))
         must(answer(idle) == NO)
         busy.sendall(request())
         eventually(lambda: b'"in_work":1' in daemon.control(b'{"verb":"status"}'))
         daemon.process.send_signal(signal.SIGTERM)
         must(is_closed(idle))
+        begun.sendall(bad[40:])
+        must(answer(begun) == NO and is_closed(begun), "a request that had begun")
         must(answer(busy) == DUNNO and is_closed(busy))
     must(daemon.end() == 0)
 

@@ -13,6 +13,7 @@
 enum { IN_WORK_MAX = 16 };
 
 #define REQUEST(helo) "request=smtpd_access_policy\nhelo_name=" helo "\n\n"
+#define LONG_HELO     "a.long.long.long.long.long.long.long.long.long.long.long.long.name.example"
 
 struct work {
 	struct connection *connection;
@@ -374,6 +375,33 @@ static void test_no_room_for_the_source(void **state)
 		close(fd[i]);
 }
 
+/* A client that takes its answers bit by bit gets them all. */
+static void test_slow_reader(void **state)
+{
+	enum { REQUESTS = 100 };
+	struct world *world = *state;
+	size_t left = REQUESTS * strlen("action=550 \n\n" LONG_HELO);
+	char have[256];
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &(int){ 1 }, sizeof(int)), 0);
+	assert_int_equal(front_adopt(world->front, pair[1], pair[1], NULL), OK);
+	for (int i = 0; i < REQUESTS; i++)
+		say(pair[0], REQUEST(LONG_HELO));
+	while (left > 0) {
+		ssize_t got = read(pair[0], have, sizeof(have));
+
+		if (got > 0)
+			left -= (size_t)got;
+		turn(world);
+	}
+	close(pair[0]);
+	while (world->closed == 0)
+		turn(world);
+	close(pair[1]);
+}
+
 static void test_drain(void **state)
 {
 	struct world *world = *state;
@@ -470,6 +498,7 @@ int main(void)
 		TEST(test_limits),
 		TEST(test_no_room),
 		TEST(test_no_room_for_the_source),
+		TEST(test_slow_reader),
 		TEST(test_drain),
 		TEST(test_listener_close),
 		TEST(test_adopted),

@@ -493,6 +493,32 @@ static void test_limit_of_aliases(void **state)
 	check_limit(FACT_DNS_A, false, "one alias beyond");
 }
 
+/* The owner of the address is so many pointers away from its name. */
+static void build_pointers(size_t count)
+{
+	enum { FIRST = 41, IN_PACKET = 0xc000 };
+
+	build_head(T_A, 2);
+	build(SPAN(WWW "\0" T_TXT "\0\001" TTL_300));
+	build_16(2 * (count - 1));
+	build(SPAN(WWW));
+	for (size_t i = 2; i < count; i++)
+		build_16(IN_PACKET + FIRST + 2 * (i - 2));
+	build_16(IN_PACKET + FIRST + 2 * (count - 2));
+	build(SPAN("\0\001\0\001" TTL_300 "\0\004\300\0\002\001"));
+}
+
+static void test_limit_of_pointers(void **state)
+{
+	(void)state;
+	build_pointers(DNS_POINTERS_MAX);
+	check_limit(FACT_DNS_A, true, "pointers at the limit");
+	build_pointers(DNS_POINTERS_MAX + 1);
+	parse(built, built_len, FACT_DNS_A);
+	assert_int_equal(answer.state, FACT_FAILED);
+	assert_int_equal(answer.cause, CAUSE_MALFORMED);
+}
+
 static void build_long_name(size_t last_label)
 {
 	static const char letters[64] =
@@ -532,6 +558,7 @@ int main(void)
 		cmocka_unit_test(test_limit_of_txt_bytes),
 		cmocka_unit_test(test_limit_of_item_bytes),
 		cmocka_unit_test(test_limit_of_aliases),
+		cmocka_unit_test(test_limit_of_pointers),
 		cmocka_unit_test(test_limit_of_name),
 	};
 
