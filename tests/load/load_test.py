@@ -29,7 +29,7 @@ def flight(programs, work, servers):
     if crowd < CROWD:
         print(f"only {crowd} connections: no more files may be open")
     near = rig.Dns(programs, work, delay_ms=500)
-    server = rig.Weighd(programs, work, "flight", near.address, classic=rig.NO_CACHES,
+    server = rig.Weighd(programs, work, "flight", near.address, policy=rig.NO_CACHES,
                         deadline=f"{PATIENCE_S}s", limits=rig.CROWD)
     servers += [near, server]
     attempts = ["-a", "cold", "-f", 1000, "-n", crowd, "-t", PATIENCE_S]

@@ -262,10 +262,10 @@ static void texts(void **state)
 
 static void tables(void **state)
 {
-	struct config *config =
-		compile_with("table t inline { A@Example.org 1, b \"two words\"\n c, 2001:DB8:0::1 }\n"
-			     "table f file \"rows\"\n",
-			     "# comment\nKey  the value \r\n\nalone\nlong a\n b\n\tc\n");
+	struct config *config = compile_with(
+		"table t inline { A@Example.org 1, b \"two words\"\n c, 2001:DB8:0::1 }\n"
+		"table f file \"rows\"\n",
+		"# comment\nKey  the value \r\n\nalone\nlong a\n b\n\tc\n");
 	struct span value;
 
 	(void)state;
