@@ -2,7 +2,7 @@
  *
  *	load [options] ADDRESS:PORT
  *
- *	-a hot|cold	which attempts (attempts.h); default hot
+ *	-a KIND		which attempts (attempts.h): hot (standard), cold, new, mixed
  *	-n COUNT	requests in all; default 100000
  *	-f NUMBER	the first request's number: cold rounds must not repeat each other
  *	-c COUNT	connections, opened before the first request; default 100
@@ -101,6 +101,14 @@ static uint32_t number_or_die(const char *text, uint32_t least, uint32_t most)
 	return (uint32_t)number;
 }
 
+static enum attempt_kind kind_or_die(const char *name)
+{
+	for (int kind = 0; kind < ATTEMPT_KINDS; kind++)
+		if (strcmp(attempt_kind_name[kind], name) == 0)
+			return (enum attempt_kind)kind;
+	errx(64, "no such attempts: %s", name);
+}
+
 static void address_or_die(char *text)
 {
 	char *colon = strrchr(text, ':');
@@ -120,7 +128,7 @@ static void options_or_die(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "a:n:f:c:p:r:s:t:H")) != -1) {
 		switch (option) {
-		case 'a': want.kind = strcmp(optarg, "cold") == 0; break;
+		case 'a': want.kind = kind_or_die(optarg); break;
 		case 'n': want.count = number_or_die(optarg, 0, 100000000); break;
 		case 'f': want.first = number_or_die(optarg, 0, UINT32_MAX); break;
 		case 'c': want.connections = number_or_die(optarg, 1, 100000); break;

@@ -101,25 +101,57 @@ static void text_add_digits(struct text *text, int64_t number, size_t count, cha
 	text_add(text, span_of(digits, count + 1));
 }
 
-void text_add_utc(struct text *text, int64_t ms)
+struct moment {
+	int64_t days; /* since 1970 */
+	int64_t year, month, day, second, ms;
+};
+
+static struct moment moment_of(int64_t ms)
 {
-	int64_t days, year, month = 1, second;
+	struct moment moment = { .month = 1 };
 
 	if (ms < 0)
 		ms = 0;
 	if (ms > UTC_MS_MAX)
 		ms = UTC_MS_MAX;
-	second = ms / 1000 % DAY_S;
-	days = ms / 1000 / DAY_S;
-	year = year_of_day(days);
-	days -= days_before_year(year);
-	for (; days >= days_of_month(year, month); month++)
-		days -= days_of_month(year, month);
-	text_add_digits(text, year, 4, '-');
-	text_add_digits(text, month, 2, '-');
-	text_add_digits(text, days + 1, 2, 'T');
-	text_add_digits(text, second / 3600, 2, ':');
-	text_add_digits(text, second / 60 % 60, 2, ':');
-	text_add_digits(text, second % 60, 2, '.');
-	text_add_digits(text, ms % 1000, 3, 'Z');
+	moment.ms = ms % 1000;
+	moment.second = ms / 1000 % DAY_S;
+	moment.days = ms / 1000 / DAY_S;
+	moment.year = year_of_day(moment.days);
+	moment.day = moment.days - days_before_year(moment.year);
+	for (; moment.day >= days_of_month(moment.year, moment.month); moment.month++)
+		moment.day -= days_of_month(moment.year, moment.month);
+	moment.day++;
+	return moment;
+}
+
+void text_add_utc(struct text *text, int64_t ms)
+{
+	struct moment moment = moment_of(ms);
+
+	text_add_digits(text, moment.year, 4, '-');
+	text_add_digits(text, moment.month, 2, '-');
+	text_add_digits(text, moment.day, 2, 'T');
+	text_add_digits(text, moment.second / 3600, 2, ':');
+	text_add_digits(text, moment.second / 60 % 60, 2, ':');
+	text_add_digits(text, moment.second % 60, 2, '.');
+	text_add_digits(text, moment.ms, 3, 'Z');
+}
+
+void text_add_mail_date(struct text *text, int64_t ms)
+{
+	static const char days[] = "ThuFriSatSunMonTueWed"; /* 1970 began with a Thursday */
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	struct moment moment = moment_of(ms);
+
+	text_add(text, span_of(days + moment.days % 7 * 3, 3));
+	text_add(text, SPAN(", "));
+	text_add_digits(text, moment.day, 2, ' ');
+	text_add(text, span_of(months + (moment.month - 1) * 3, 3));
+	text_add_char(text, ' ');
+	text_add_digits(text, moment.year, 4, ' ');
+	text_add_digits(text, moment.second / 3600, 2, ':');
+	text_add_digits(text, moment.second / 60 % 60, 2, ':');
+	text_add_digits(text, moment.second % 60, 2, ' ');
+	text_add(text, SPAN("+0000"));
 }

@@ -11,7 +11,8 @@
  *
  * One run does the stages below in order and stops at the first fact that has not come; then
  * everything that may be needed is ordered at once.  The longest chains: what is remembered,
- * then the lists of a client that was accepted before, then MX, then addresses of its hosts.
+ * then the lists of a client that was accepted before, then MX, then addresses of its hosts;
+ * and then, where the sender has no '@', the domain lists.
  */
 #include "checks/classic_priv.h"
 
@@ -19,7 +20,7 @@
 #include "mail/domain.h"
 
 enum {
-	CLASSIC_ROUNDS_MAX = 4,
+	CLASSIC_ROUNDS_MAX = 5,
 	FOLDED_MAX = 5 * CLASSIC_VALUE_MAX,
 	CLIENT_TEXT_MAX = 64,
 };

@@ -58,6 +58,7 @@ struct spf_answer {
 	enum spf_result result;
 	struct span mechanism;   /* the term that decided, or is wrong: "-all"; empty: none */
 	struct span domain;      /* whose record that was */
+	uint8_t bits;            /* the network around the client that it lets in; 0: everybody */
 	struct span problem;     /* of an error: what is wrong, in our words */
 	struct span record;      /* the identity's own: "v=spf1 -all"; its front, if long */
 	struct span explanation; /* of a fail: the domain's own text, printable ASCII, or empty */

@@ -296,11 +296,42 @@ static enum match match_named(struct evaluation *e, const struct spf_term *term,
 	return NO_MATCH;
 }
 
-enum match spf_match_term(struct evaluation *e, const struct spf_term *term, unsigned depth)
+static enum match match_mechanism(struct evaluation *e, const struct spf_term *term, unsigned depth)
 {
 	if (term->mechanism == SPF_ALL)
 		return MATCH;
 	if (term->mechanism == SPF_IP4 || term->mechanism == SPF_IP6)
 		return prefix_has(&term->network, e->question->client) ? MATCH : NO_MATCH;
 	return match_named(e, term, depth);
+}
+
+/* How wide a term that matched is: the length of the client's network that it lets in.  Of names
+ * made from the client's address or its validated name nobody knows more than that this client
+ * has one.
+ */
+static uint8_t matched_bits(const struct evaluation *e, const struct spf_term *term)
+{
+	uint8_t whole = e->question->client.family == IP_V6 ? 128 : 32;
+
+	switch (term->mechanism) {
+	case SPF_IP4:
+	case SPF_IP6: return term->network.bits;
+	case SPF_A:
+	case SPF_MX: return e->question->client.family == IP_V6 ? term->bits6 : term->bits4;
+	case SPF_PTR: return whole;
+	case SPF_EXISTS: return spf_macro_uses(term->domain, SPAN("icp")) ? whole : 0;
+	case SPF_INCLUDE: return e->answer.bits; /* its own terms have said so */
+	case SPF_ALL:
+	case SPF_MECHANISMS: break;
+	}
+	return 0;
+}
+
+enum match spf_match_term(struct evaluation *e, const struct spf_term *term, unsigned depth)
+{
+	enum match match = match_mechanism(e, term, depth);
+
+	if (match == MATCH)
+		e->answer.bits = matched_bits(e, term);
+	return match;
 }

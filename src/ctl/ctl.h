@@ -26,8 +26,9 @@ struct verb {
 	int (*run)(const struct verb *verb, int argc, char **argv);
 };
 
-extern const struct verb verb_check, verb_doctor, verb_import, verb_reload, verb_replay, verb_spf,
-	verb_status, verb_weigh, verb_zones;
+extern const struct verb verb_check, verb_doctor, verb_greylist, verb_import, verb_known,
+	verb_limits, verb_reload, verb_replay, verb_spf, verb_status, verb_store, verb_weigh,
+	verb_zones;
 
 /* Options that every verb has. */
 #define CTL_SHORT_OPTIONS "hj"

@@ -1,8 +1,14 @@
 /* import.c -- weighctl import: from another daemon's configuration to ours. */
 #include "base/emit.h"
 #include "ctl/ctl.h"
+#include "ctl/import/gld.h"
+#include "ctl/import/greylistd.h"
+#include "ctl/import/policyd.h"
+#include "ctl/import/policyd_rate_limit.h"
 #include "ctl/import/policyd_spf.h"
 #include "ctl/import/policyd_weight.h"
+#include "ctl/import/postgrey.h"
+#include "ctl/import/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,9 +22,20 @@ static const struct importer {
 			   struct text *config_out, struct text *explain_out,
 			   struct text *report_out);
 	bool may_be_missing; /* then it runs by its defaults */
+	/** Its database, as lines for weighctl store import; NULL: it has none that is wanted.
+	 * @return EX_OK, or another exit status; report says why */
+	int (*records)(struct import_records *records);
+	const char *path; /* of its file, where none is named */
 } importers[] = {
-	{ "policyd-weight", import_policyd_weight, false },
-	{ "policyd-spf", import_policyd_spf, true },
+	{ "policyd-weight", import_policyd_weight, false, NULL, "/etc/policyd-weight.conf" },
+	{ "policyd-spf", import_policyd_spf, true, NULL,
+	  "/etc/postfix-policyd-spf-python/policyd-spf.conf" },
+	{ "postgrey", import_postgrey, true, import_postgrey_records, "/etc/default/postgrey" },
+	{ "greylistd", import_greylistd, true, import_greylistd_records, "/etc/greylistd/config" },
+	{ "gld", import_gld, false, import_gld_records, "/etc/gld.conf" },
+	{ "policyd", import_policyd, false, import_policyd_records, "/etc/policyd.conf" },
+	{ "policyd-rate-limit", import_policyd_rate_limit, false, import_policyd_rate_limit_records,
+	  "/etc/policyd-rate-limit.yaml" },
 };
 
 enum { FOREIGN_BYTES_MAX = 1024 * 1024 };
@@ -27,6 +44,8 @@ struct import_call {
 	const struct importer *importer;
 	const char *path;
 	struct import_options options;
+	const char *database[IMPORT_DATABASES_MAX];
+	size_t database_count;
 	bool wants_table, wants_json;
 };
 
@@ -170,6 +189,32 @@ static int print_json(bool is_whole, struct span config, struct span explain, st
 	return EX_OK;
 }
 
+/* --- the database --- */
+
+static int import_records(const struct import_call *call)
+{
+	struct text report = { room.report, 0, sizeof(room.report), false };
+	struct import_records records = {
+		.options = &call->options,
+		.path_count = call->database_count,
+		.out = call->wants_table ? NULL : stdout,
+		.report = &report,
+	};
+	int status = read_foreign(call, &records.foreign);
+
+	if (status != EX_OK)
+		return status;
+	memcpy(records.path, call->database, sizeof(records.path));
+	status = call->importer->records(&records);
+	emit_release(&records.emit);
+	print_table(stderr, text_span(&report));
+	if (records.has_failed) {
+		ctl_say("what was written is not complete");
+		return EX_IOERR;
+	}
+	return status;
+}
+
 /* --- the verb --- */
 
 static int import_file(const struct import_call *call)
@@ -209,13 +254,28 @@ static const struct importer *importer_find(const char *name)
 	return NULL;
 }
 
-enum { OPTION_EXPLAIN = 256, OPTION_MODERN, OPTION_CONTROL };
+/* "a, b, c" */
+static const char *importer_names(void)
+{
+	static char names[200];
+	struct text text = { names, 0, sizeof(names), false };
+
+	for (size_t i = 0; i < sizeof(importers) / sizeof(*importers); i++) {
+		text_add(&text, i > 0 ? SPAN(", ") : SPAN(""));
+		text_add(&text, span_cstr(importers[i].name));
+	}
+	return text_cstr(&text);
+}
+
+enum { OPTION_EXPLAIN = 256, OPTION_MODERN, OPTION_CONTROL, OPTION_DATABASE, OPTION_LISTS };
 
 static const struct option options[] = {
 	CTL_LONG_OPTIONS,
 	{ "explain", no_argument, NULL, OPTION_EXPLAIN },
 	{ "modern", no_argument, NULL, OPTION_MODERN },
 	{ "control", required_argument, NULL, OPTION_CONTROL },
+	{ "database", required_argument, NULL, OPTION_DATABASE },
+	{ "lists", required_argument, NULL, OPTION_LISTS },
 	{ 0 },
 };
 
@@ -226,6 +286,12 @@ static bool take_option(struct import_call *call, int option)
 	case OPTION_EXPLAIN: call->wants_table = true; return true;
 	case OPTION_MODERN: call->options.modern = true; return true;
 	case OPTION_CONTROL: call->options.control = span_cstr(optarg); return true;
+	case OPTION_LISTS: call->options.lists = optarg; return true;
+	case OPTION_DATABASE:
+		if (call->database_count == IMPORT_DATABASES_MAX)
+			return false;
+		call->database[call->database_count++] = optarg;
+		return true;
 	default: return false;
 	}
 }
@@ -241,28 +307,39 @@ static int import_run(const struct verb *verb, int argc, char **argv)
 		if (!take_option(&call, option))
 			return ctl_wrong_option(verb);
 	}
-	if (argc - optind != 2)
-		return ctl_usage(verb, "'policyd-weight' or 'policyd-spf' and its FILE are needed");
+	if (argc - optind < 1 || argc - optind > 2)
+		return ctl_usage(verb, "a daemon's name is needed, and its FILE");
 	call.importer = importer_find(argv[optind]);
 	if (call.importer == NULL)
-		return ctl_usage(verb, "what can be imported: policyd-weight, policyd-spf");
-	call.path = argv[optind + 1];
+		return ctl_usage(verb, "what can be imported: %s", importer_names());
+	call.path = argc - optind == 2 ? argv[optind + 1] : call.importer->path;
 	call.options.path = span_cstr(call.path);
-	return import_file(&call);
+	if (call.database_count == 0)
+		return import_file(&call);
+	if (call.importer->records == NULL)
+		return ctl_usage(verb, "%s has no database to import", call.importer->name);
+	return import_records(&call);
 }
 
 const struct verb verb_import = {
 	.name = "import",
-	.summary = "translate the configuration of policyd-weight or policyd-spf",
-	.usage = "policyd-weight|policyd-spf FILE [OPTION ...]\n\n"
+	.summary = "translate another daemon's configuration, and what it remembers",
+	.usage = "DAEMON [FILE] [OPTION ...]\n\n"
+		 "DAEMON: policyd-weight, policyd-spf, postgrey, gld, policyd (v1),\n"
+		 "policyd-rate-limit.  Without FILE it is read where its package has it.\n\n"
 		 "Translate the other daemon's file and write weighd.conf to standard output;\n"
 		 "what became of the settings goes to standard error.  The file is read, never\n"
-		 "run; of policyd-spf it may be missing: its defaults are translated.\n\n"
+		 "run; of policyd-spf and postgrey it may be missing: their defaults are taken.\n"
+		 "postgrey's is /etc/default/postgrey, or holds its command line.\n\n"
 		 "  --explain        instead, a table of all settings: kept, changed and why,\n"
 		 "                   dropped and why\n"
 		 "  --modern         of policyd-weight: use the clean checks with equivalent\n"
 		 "                   weights; otherwise it decides as policyd-weight did\n"
 		 "  --control PATH   give the daemon a control socket there\n"
+		 "  --database DUMP  instead, what the daemon remembered, as lines for weighctl\n"
+		 "                   store import; may be given again\n"
+		 "  --lists DUMP     of gld and policyd: their white and black lists from a dump\n"
+		 "                   of their database, into the configuration\n"
 		 "  -j, --json       all of it as JSON\n\n"
 		 "Exit: 0 done, 65 something in it is not understood (the rest is translated),\n"
 		 "66 no such file.\n",

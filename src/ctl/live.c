@@ -10,7 +10,8 @@
 /* What a scale needs around it; made and freed in this order. */
 struct live {
 	struct event_base *base;
-	struct memory_store *memory;
+	struct store *store;
+	struct store_port *port;
 	struct dns_cache *cache;
 	struct scale *scale;
 	bool is_settled;
@@ -24,6 +25,16 @@ static void on_settled(struct weighing *weighing)
 	event_base_loopbreak(live->base);
 }
 
+/* Nothing is known, and nothing is kept. */
+static void live_open_store(struct live *live)
+{
+	const struct store_options options = { .kind = STORE_MEMORY };
+	TEXT(why, STORE_WHY_MAX);
+
+	if (store_open(&options, &why, &live->store) == OK)
+		live->port = store_port_open(live->store, live->base);
+}
+
 static int live_open(struct live *live, const struct live_options *options)
 {
 	const struct config_limits *limits = &options->config->limits;
@@ -33,11 +44,11 @@ static int live_open(struct live *live, const struct live_options *options)
 	const char *why = "out of memory";
 
 	live->base = event_base_new();
-	live->memory = memory_store_new();
+	live_open_store(live);
 	live->cache = dns_cache_new(&cache);
-	if (live->base != NULL && live->memory != NULL && live->cache != NULL) {
+	if (live->base != NULL && live->port != NULL && live->cache != NULL) {
 		scale.base = live->base;
-		scale.memory = live->memory;
+		scale.store = live->port;
 		scale.dns = resolver_new(live->base, live->cache, options->config, &why);
 		if (scale.dns != NULL)
 			live->scale = scale_new(&scale);
@@ -54,8 +65,10 @@ static void live_close(struct live *live)
 		scale_free(live->scale);
 	if (live->cache != NULL)
 		dns_cache_free(live->cache);
-	if (live->memory != NULL)
-		memory_store_free(live->memory);
+	if (live->port != NULL)
+		store_port_close(live->port);
+	if (live->store != NULL)
+		store_close(live->store);
 	if (live->base != NULL)
 		event_base_free(live->base);
 }

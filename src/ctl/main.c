@@ -4,8 +4,9 @@
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-	&verb_check, &verb_weigh,  &verb_replay, &verb_import, &verb_status,
-	&verb_zones, &verb_reload, &verb_spf,    &verb_doctor, NULL,
+	&verb_check,  &verb_weigh,  &verb_replay, &verb_import, &verb_status,
+	&verb_zones,  &verb_reload, &verb_spf,    &verb_doctor, &verb_greylist,
+	&verb_limits, &verb_known,  &verb_store,  NULL,
 };
 
 static void print_help(FILE *file)

@@ -21,7 +21,8 @@ struct replay {
 	/* held */
 	struct config *config;
 	const struct policy *policy;
-	struct memory_store *memory; /* --fresh */
+	struct store *store; /* --fresh */
+	struct store_port *port;
 	struct arena arena;
 	struct lines lines;
 	struct emit emit;
@@ -47,35 +48,50 @@ static void bad_line(struct replay *replay, const struct case_place *place, stru
 
 /* --- facts --- */
 
+static void on_answer(struct store_wait *wait)
+{
+	(void)wait;
+}
+
+/* A store in memory answers at once. */
+static bool ask_store(struct replay *replay, struct fact *fact)
+{
+	struct store_wait wait = { .fact = fact,
+				   .now_ms = replay->line.attempt.time_ms,
+				   .answered = on_answer };
+
+	if (store_recall(replay->port, fact, wait.now_ms))
+		return true;
+	store_ask(replay->port, &wait);
+	return fact->state != FACT_PENDING;
+}
+
 static bool replay_recall(void *self, struct fact *fact)
 {
 	struct replay *replay = self;
 
-	if (replay->is_fresh && fact->kind == FACT_REMEMBERED)
-		return memory_recall(replay->memory, fact, replay->line.attempt.time_ms);
-	return case_recall(&replay->line, fact);
+	if (!replay->is_fresh || !fact_kind_is_stored(fact->kind))
+		return case_recall(&replay->line, fact);
+	return ask_store(replay, fact);
 }
 
 static void replay_release(void *self, struct fact *fact)
 {
 	struct replay *replay = self;
 
-	if (replay->is_fresh && fact->kind == FACT_REMEMBERED)
-		memory_release(replay->memory, fact);
+	if (replay->is_fresh && fact_kind_is_stored(fact->kind))
+		store_release(replay->port, fact);
 	else
 		case_release(&replay->line, fact);
 }
 
 static void remember(const struct replay *replay, const struct walk *walk)
 {
-	for (unsigned n = 0; n < walk->policy->weigh_count; n++) {
-		const struct judgement *own = walk->findings[n].own;
+	struct memory_cursor cursor = { 0 };
+	const struct memory *memory;
 
-		if (own == NULL || !walk->is_weighed[n] || walk->is_skipped[n])
-			continue;
-		for (unsigned i = 0; i < own->memory_count; i++)
-			memory_apply(replay->memory, &own->memory[i], replay->line.attempt.time_ms);
-	}
+	while ((memory = walk_next_memory(walk, &cursor)) != NULL)
+		store_remember(replay->port, memory, replay->line.attempt.time_ms);
 }
 
 /* --- one case --- */
@@ -294,6 +310,15 @@ static int replay_status(struct replay *replay)
 	return replay->differing > 0 ? CTL_DIFFERS : EX_OK;
 }
 
+static void open_store(struct replay *replay)
+{
+	const struct store_options options = { .kind = STORE_MEMORY };
+	TEXT(why, STORE_WHY_MAX);
+
+	if (store_open(&options, &why, &replay->store) == OK)
+		replay->port = store_port_open(replay->store, NULL);
+}
+
 static int replay_begin(struct replay *replay)
 {
 	int status = ctl_config(replay->config_path, &replay->config);
@@ -305,9 +330,9 @@ static int replay_begin(struct replay *replay)
 		return replay->policy_name != NULL ? EX_USAGE : EX_CONFIG;
 	arena_init(&replay->arena, REPLAY_ARENA_BYTES_MAX);
 	if (replay->is_fresh)
-		replay->memory = memory_store_new();
+		open_store(replay);
 	if (lines_init(&replay->lines, CASE_BYTES_MAX) != OK ||
-	    (replay->is_fresh && replay->memory == NULL)) {
+	    (replay->is_fresh && replay->port == NULL)) {
 		ctl_say("out of memory");
 		return EX_OSERR;
 	}
@@ -320,8 +345,10 @@ static void replay_end(struct replay *replay)
 	emit_release(&replay->emit);
 	lines_release(&replay->lines);
 	arena_release(&replay->arena);
-	if (replay->memory != NULL)
-		memory_store_free(replay->memory);
+	if (replay->port != NULL)
+		store_port_close(replay->port);
+	if (replay->store != NULL)
+		store_close(replay->store);
 	if (replay->config != NULL)
 		config_drop(replay->config);
 }

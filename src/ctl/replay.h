@@ -2,7 +2,7 @@
 #pragma once
 #include "base/emit.h"
 #include "ctl/ctl.h"
-#include "store/memory.h"
+#include "store/store.h"
 #include "weigh/case.h"
 
 enum { REPLAY_ARENA_BYTES_MAX = 16 * 1024 * 1024, DIFF_GROUPS_MAX = 256 };

@@ -61,12 +61,21 @@ static void print_object(const json_t *object, int depth)
 	}
 }
 
+/* Below the figures, of which there are many: what somebody should look at. */
+static void print_store(const json_t *store)
+{
+	if (json_integer_value(json_object_get(store, "is_down")) != 0)
+		puts("\nThe store is down: weighctl store check");
+}
+
 static int show(const struct control_answer *answer, bool wants_json)
 {
-	if (wants_json)
+	if (wants_json) {
 		puts(answer->line);
-	else
-		print_object(answer->root, 0);
+		return EX_OK;
+	}
+	print_object(answer->root, 0);
+	print_store(json_object_get(answer->root, "store"));
 	return EX_OK;
 }
 

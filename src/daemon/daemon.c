@@ -203,6 +203,13 @@ static void run_zones(void *self, struct control_client *client, struct span req
 	free(line);
 }
 
+static void run_state(void *self, struct control_client *client, struct span request)
+{
+	struct daemon *daemon = self;
+
+	desk_state(daemon->desk, daemon->config, client, request);
+}
+
 static void on_control_gone(void *self, struct control_client *client)
 {
 	struct daemon *daemon = self;
@@ -211,8 +218,9 @@ static void on_control_gone(void *self, struct control_client *client)
 }
 
 static const struct control_verb verbs[] = {
-	{ "status", run_status }, { "reload", run_reload }, { "weigh", run_weigh },
-	{ "zones", run_zones },   { NULL, NULL },
+	{ "status", run_status }, { "reload", run_reload },  { "weigh", run_weigh },
+	{ "zones", run_zones },   { "greylist", run_state }, { "limits", run_state },
+	{ "known", run_state },   { "store", run_state },    { NULL, NULL },
 };
 
 /* Start */
@@ -267,15 +275,47 @@ static bool make_shared(struct daemon *daemon, const struct config *config)
 		return false;
 	shared->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	shared->log = log_new(&log);
-	shared->memory = memory_store_new();
 	shared->dns_cache = dns_cache_new(&cache);
 	shared->census = census_new(&census, &key);
 	daemon->desk = desk_new(daemon->base, shared);
 	if (shared->dns_cache != NULL)
 		daemon->zones = zone_watch_new(daemon->base, shared);
 	return daemon->zones != NULL && shared->done_fd >= 0 && shared->log != NULL &&
-	       shared->memory != NULL && shared->dns_cache != NULL && shared->census != NULL &&
-	       daemon->desk != NULL;
+	       shared->dns_cache != NULL && shared->census != NULL && daemon->desk != NULL;
+}
+
+static bool wants_notices(const struct config *config)
+{
+	for (uint16_t i = 0; i < config->policy_count; i++)
+		for (uint8_t k = 0; k < config->policy[i]->limit_count; k++)
+			if (config->policy[i]->limit[k]->limit->notify.len > 0)
+				return true;
+	return false;
+}
+
+/* Before there is any thread, and before rights are given up.  Without it the log says all. */
+static void start_notices(struct daemon *daemon, const struct config *config, struct text *report)
+{
+	const struct notice_options options = {
+		.program = config->sendmail,
+		.hostname = config->hostname,
+		.user = config->user,
+		.owner = &daemon->owner,
+		.a_minute_max = NOTICES_A_MINUTE_MAX,
+		.patience_ms = NOTICE_PATIENCE_MS,
+	};
+	TEXT(why, LISTENER_TEXT_MAX);
+
+	if (!wants_notices(config) || notice_start(&options, &why, &daemon->shared.notices) == OK)
+		return;
+	text_addf(report, "warning: no notices are mailed: %s\n", text_cstr(&why));
+}
+
+static void say_for_notices(void *self, const char *text)
+{
+	struct daemon *daemon = self;
+
+	log_say(daemon->shared.log, KIND_GENERAL, LEVEL_WARNING, "warning: notices: %s", text);
 }
 
 static bool make_control(struct daemon *daemon)
@@ -315,15 +355,6 @@ static void hear_events(struct daemon *daemon)
 		add_timer(daemon, &daemon->watchdog_event, on_watchdog, watchdog_ms / 2);
 }
 
-static const struct policy *stdio_policy(const struct daemon *daemon, const struct config *config)
-{
-	if (daemon->options->policy != NULL)
-		return config_policy(config, span_cstr(daemon->options->policy));
-	return config->listener_count > 0 ? config->listener[0].policy
-	       : config->policy_count > 0 ? config->policy[0]
-					  : NULL;
-}
-
 /* Threads leave all signals to the main thread. */
 static void block_signals(sigset_t *before_out)
 {
@@ -358,7 +389,7 @@ static int start_workers(struct daemon *daemon)
 
 static int adopt_stdio(struct daemon *daemon)
 {
-	const struct policy *policy = stdio_policy(daemon, daemon->config);
+	const struct policy *policy = daemon_stdio_policy(daemon, daemon->config);
 
 	if (!daemon->options->is_stdio)
 		return EX_OK;
@@ -369,24 +400,61 @@ static int adopt_stdio(struct daemon *daemon)
 	return EX_OK;
 }
 
+static void say_for_store(void *self, enum store_level level, const char *text)
+{
+	static const struct {
+		enum log_level level;
+		const char *word;
+	} levels[] = {
+		[STORE_NOTICE] = { LEVEL_NOTICE, "" },
+		[STORE_WARNING] = { LEVEL_WARNING, "warning: " },
+		[STORE_ERROR] = { LEVEL_ERROR, "error: " },
+	};
+	struct daemon *daemon = self;
+
+	log_say(daemon->shared.log, KIND_STORE, levels[level].level, "%sstore: %s",
+		levels[level].word, text);
+}
+
+/* Mail is weighed without a store, too: what is remembered then is kept in memory. */
+static bool open_store(struct daemon *daemon, struct storing *storing)
+{
+	struct store_options *options = &storing->options;
+	TEXT(why, STORE_WHY_MAX);
+
+	options->say = say_for_store;
+	options->self = daemon;
+	if (store_open(options, &why, &daemon->shared.store) == OK)
+		return true;
+	log_say(daemon->shared.log, KIND_ALWAYS, LEVEL_ERROR,
+		"error: the store cannot be opened: %.*s; until the next start all is remembered "
+		"in memory only",
+		SPAN_ARG(text_span(&why)));
+	options->kind = STORE_MEMORY;
+	return store_open(options, &why, &daemon->shared.store) == OK;
+}
+
 /* Everything up to the point where answers are given. */
 static int daemon_start(struct daemon *daemon, struct config *config, struct text *report)
 {
 	TEXT(why, LISTENER_TEXT_MAX);
+	struct storing storing = { 0 };
 	int status;
 
-	if (privileges_owner(config->user, &why, &daemon->owner) != OK)
-		return fail("user", text_span(&why), EX_NOUSER);
 	text_clear(report);
 	if (daemon_open_sockets(daemon, config, report) != OK) {
 		say_early(text_span(report));
 		return EX_UNAVAILABLE;
 	}
+	if (storing_prepare(&storing, config, &why) != OK)
+		return fail("store", text_span(&why), EX_CONFIG);
 	daemon->config = config_hold(config);
 	daemon->worker_count = wanted_workers(daemon);
 	descriptors_raise((uint64_t)config->limits.connections + 1024);
 	if (privileges_drop(config->user, &daemon->owner, &why) != OK)
 		return fail("user", text_span(&why), EX_NOPERM);
+	if (!open_store(daemon, &storing))
+		return fail("store", SPAN("no memory"), EX_OSERR);
 	status = make_workers(daemon, config);
 	if (status == EX_OK)
 		status = adopt_stdio(daemon);
@@ -426,8 +494,10 @@ static void daemon_free(struct daemon *daemon)
 	census_free(daemon->shared.census);
 	if (daemon->shared.dns_cache != NULL)
 		dns_cache_free(daemon->shared.dns_cache);
-	if (daemon->shared.memory != NULL)
-		memory_store_free(daemon->shared.memory);
+	if (daemon->shared.store != NULL)
+		store_close(daemon->shared.store);
+	if (daemon->shared.notices != NULL)
+		notice_free(daemon->shared.notices);
 	libevent_log = NULL;
 	log_free(daemon->shared.log);
 	if (daemon->shared.done_fd > 0)
@@ -435,10 +505,19 @@ static void daemon_free(struct daemon *daemon)
 	event_base_free(daemon->base);
 }
 
+/* @param config  the caller's reference is taken over */
 static int daemon_serve(struct daemon *daemon, struct config *config, struct text *report)
 {
+	TEXT(why, LISTENER_TEXT_MAX);
 	sigset_t before;
 	int status;
+
+	if (privileges_owner(config->user, &why, &daemon->owner) != OK) {
+		files_release(&daemon->files);
+		config_drop(config);
+		return fail("user", text_span(&why), EX_NOUSER);
+	}
+	start_notices(daemon, config, report);
 
 	daemon->base = event_base_new();
 	ENSURE(daemon->base != NULL);
@@ -447,6 +526,9 @@ static int daemon_serve(struct daemon *daemon, struct config *config, struct tex
 		status = fail("start", SPAN("no memory"), EX_OSERR);
 	} else {
 		libevent_log = daemon->shared.log;
+		if (daemon->shared.notices != NULL)
+			notice_listen(daemon->shared.notices, daemon->base, say_for_notices,
+				      daemon);
 		event_set_log_callback(say_for_libevent);
 		hear_events(daemon);
 		say_report(daemon, LEVEL_WARNING, report);
@@ -456,13 +538,15 @@ static int daemon_serve(struct daemon *daemon, struct config *config, struct tex
 	if (status == EX_OK) {
 		config_drop(daemon->config);
 		daemon->config = NULL;
-		daemon_adopt_config(daemon, config_hold(config));
+		daemon_adopt_config(daemon, config);
 		log_say(daemon->shared.log, KIND_ALWAYS, LEVEL_NOTICE,
 			"weighd %s runs with %.*s, mode %s, workers %u", daemon_version,
 			SPAN_ARG(config->path), config->observe ? "observe" : "enforce",
 			daemon->worker_count);
 		notify_state("READY=1");
 		event_base_dispatch(daemon->base);
+	} else {
+		config_drop(config);
 	}
 	daemon_free(daemon);
 	return status;
@@ -495,7 +579,6 @@ int daemon_run(const struct daemon_options *options)
 		status = EX_OK;
 	} else {
 		status = daemon_serve(daemon, config, &report);
-		config_drop(config);
 	}
 	free(room);
 	free(daemon);

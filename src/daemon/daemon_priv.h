@@ -4,6 +4,7 @@
 #include "daemon/desk.h"
 #include "daemon/files.h"
 #include "daemon/listening.h"
+#include "daemon/storing.h"
 #include "daemon/worker.h"
 #include "daemon/zone_watch.h"
 #include "serve/control.h"
@@ -50,6 +51,9 @@ struct daemon {
 /** Read the configuration of the options. */
 MUST_USE enum err daemon_read_config(const struct daemon *daemon, struct files *files,
 				     struct text *report, struct config **config_out);
+
+/** The policy of the conversation over standard input and output; NULL: there is none. */
+const struct policy *daemon_stdio_policy(const struct daemon *daemon, const struct config *config);
 
 /** Open what config listens on and nobody has open yet; close nothing.
  *

@@ -2,6 +2,7 @@
 #include "daemon/desk.h"
 
 #include "daemon/decision_number.h"
+#include "daemon/state_desk.h"
 #include "weigh/case.h"
 
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 struct desk {
 	struct event_base *base;
 	struct shared *shared;
-	struct scale *scale; /* NULL: nobody has asked yet */
+	struct store_port *store;
+	struct scale *scale;      /* NULL: nobody has asked yet */
+	struct state_desk *state; /* the same */
 	struct weighing *in_work[CONTROL_CLIENTS_MAX];
 };
 
@@ -40,24 +43,36 @@ void desk_free(struct desk *desk)
 	if (desk == NULL)
 		return;
 	desk_close_scale(desk);
+	if (desk->store != NULL)
+		store_port_close(desk->store);
+	state_desk_free(desk->state);
 	free(desk);
+}
+
+static bool desk_open_store(struct desk *desk)
+{
+	if (desk->store == NULL)
+		desk->store = store_port_open(desk->shared->store, desk->base);
+	return desk->store != NULL;
 }
 
 static bool desk_open_scale(struct desk *desk, const struct config *config, const char **why_out)
 {
 	struct scale_options options = {
 		.base = desk->base,
-		.memory = desk->shared->memory,
 		.limits = { CONTROL_CLIENTS_MAX, CONTROL_CLIENTS_MAX },
 		.owner = desk,
 	};
 
 	if (desk->scale != NULL)
 		return true;
+	*why_out = "no memory";
+	if (!desk_open_store(desk))
+		return false;
+	options.store = desk->store;
 	options.dns = resolver_new(desk->base, desk->shared->dns_cache, config, why_out);
 	if (options.dns == NULL)
 		return false;
-	*why_out = "no memory";
 	desk->scale = scale_new(&options);
 	if (desk->scale == NULL)
 		dns_free(options.dns);
@@ -183,8 +198,53 @@ void desk_weigh(struct desk *desk, struct config *config, struct control_client 
 	weigh_case(desk, client, weighing, &asked);
 }
 
+static void say_state(void *self, const char *text)
+{
+	const struct desk *desk = self;
+
+	log_say(desk->shared->log, KIND_ALWAYS, LEVEL_NOTICE, "%s", text);
+}
+
+static void answer_state(void *owner, struct span line)
+{
+	control_answer(owner, line);
+}
+
+static bool desk_open_state(struct desk *desk)
+{
+	struct state_desk_options options = { .said = say_state, .self = desk };
+
+	if (desk->state != NULL)
+		return true;
+	if (!desk_open_store(desk))
+		return false;
+	options.store = desk->shared->store;
+	options.port = desk->store;
+	desk->state = state_desk_new(&options);
+	return desk->state != NULL;
+}
+
+void desk_state(struct desk *desk, const struct config *config, struct control_client *client,
+		struct span request)
+{
+	const struct state_question question = {
+		.request = request,
+		.config = config,
+		.uid = control_peer(client),
+		.answered = answer_state,
+		.owner = client,
+	};
+
+	if (desk_open_state(desk))
+		state_desk_ask(desk->state, &question);
+	else
+		control_refuse(client, SPAN("no memory"));
+}
+
 void desk_leave(struct desk *desk, struct control_client *client)
 {
+	if (desk->state != NULL)
+		state_desk_leave(desk->state, client);
 	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		if (desk->in_work[i] == NULL || desk->in_work[i]->owner != client)
 			continue;

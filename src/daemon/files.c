@@ -1,9 +1,12 @@
 /* files.c -- the files that a configuration is made of. */
 #include "daemon/files.h"
 
+#include "sources/suffix_list.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -98,6 +101,8 @@ static enum err files_load(void *self, struct span path, struct arena *arena, st
 	if (fd < 0) {
 		err = errno == ENOENT ? ERR_MISSING : ERR_SYSTEM;
 		*why_out = span_cstr(strerrordesc_np(errno));
+		if (err == ERR_MISSING) /* an optional table: to be seen when it comes */
+			note_stamp(files, copy.at, &(struct stat){ 0 });
 		return err;
 	}
 	err = check_file(fd, &status, why_out);
@@ -130,17 +135,28 @@ static size_t files_glob(void *self, struct span pattern, struct arena *arena,
 	return count;
 }
 
+/* Read once, at the first configuration: one run of a program has one list. */
+static struct suffixes *public_suffixes;
+
+static void load_suffixes(void)
+{
+	public_suffixes = suffixes_load();
+}
+
 struct config_loader files_loader(struct files *files)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct utsname machine;
 
+	pthread_once(&once, load_suffixes);
 	files->hostname[0] = '\0';
 	if (uname(&machine) == 0)
 		memcpy(files->hostname, machine.nodename, sizeof(machine.nodename));
 	return (struct config_loader){ .load = files_load,
 				       .glob = files_glob,
 				       .self = files,
-				       .hostname = span_cstr(files->hostname) };
+				       .hostname = span_cstr(files->hostname),
+				       .suffixes = public_suffixes };
 }
 
 void files_release(struct files *files)

@@ -21,7 +21,7 @@ static void add_errno(struct text *why, struct span what)
 
 bool listener_equal(const struct listener *a, const struct listener *b)
 {
-	if (a->is_unix != b->is_unix)
+	if (a->is_unix != b->is_unix || a->protocol != b->protocol)
 		return false;
 	if (a->is_unix)
 		return span_equal(a->path, b->path) && a->mode == b->mode;

@@ -29,7 +29,7 @@ enum err privileges_owner(struct span user, struct text *why, struct owner *owne
 	return OK;
 }
 
-static bool drop_to(const char *name, const struct owner *owner)
+bool privileges_become(const char *name, const struct owner *owner)
 {
 	uid_t uid[3];
 	gid_t gid[3];
@@ -58,7 +58,8 @@ enum err privileges_drop(struct span user, const struct owner *owner, struct tex
 	if (user.len == 0 || geteuid() != 0)
 		return OK;
 	text_add(&name, user);
-	if (!drop_to(text_cstr(&name), owner) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+	if (!privileges_become(text_cstr(&name), owner) ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
 		text_add(why, SPAN("cannot become user "));
 		text_add(why, user);
 		return ERR_SYSTEM;

@@ -26,6 +26,15 @@ enum err daemon_read_config(const struct daemon *daemon, struct files *files, st
 	return config_read(&loader, span_cstr(path), report, config_out);
 }
 
+const struct policy *daemon_stdio_policy(const struct daemon *daemon, const struct config *config)
+{
+	if (daemon->options->policy != NULL)
+		return config_policy(config, span_cstr(daemon->options->policy));
+	return config->listener_count > 0 ? config->listener[0].policy
+	       : config->policy_count > 0 ? config->policy[0]
+					  : NULL;
+}
+
 static struct open_socket *find_socket(struct daemon *daemon, const struct listener *listener)
 {
 	for (uint8_t i = 0; i < daemon->socket_count; i++)
@@ -182,6 +191,8 @@ static bool give_setup(struct daemon *daemon, struct worker *worker, struct conf
 	if (setup == NULL)
 		return false;
 	setup->config = config_hold(config);
+	if (daemon->options->is_stdio)
+		setup->adopted = daemon_stdio_policy(daemon, config);
 	for (uint8_t i = 0; i < daemon->socket_count; i++) {
 		const struct open_socket *socket = &daemon->socket[i];
 
@@ -189,6 +200,7 @@ static bool give_setup(struct daemon *daemon, struct worker *worker, struct conf
 			.id = socket->id,
 			.fd = socket->is_new ? fcntl(socket->listening.fd, F_DUPFD_CLOEXEC, 0) : -1,
 			.policy = socket->listener.policy,
+			.protocol = socket->listener.protocol,
 		};
 	}
 	worker_give(worker, setup);
@@ -242,6 +254,8 @@ static void say_what_needs_a_restart(struct daemon *daemon, const struct config 
 		what = "user";
 	else if (old->limits.cache_bytes != config->limits.cache_bytes)
 		what = "limits cache_bytes";
+	else if (!storing_equal(old, config))
+		what = "store or limits store_entries";
 	if (what != NULL)
 		log_say(daemon->shared.log, KIND_ALWAYS, LEVEL_WARNING,
 			"warning: a change of %s needs a restart", what);
@@ -316,6 +330,10 @@ bool daemon_reload(struct daemon *daemon, bool only_tables, struct text *report)
 
 	if (is_right && only_tables)
 		is_right = !has_shrunk(daemon->config, config, report);
+	if (is_right && daemon->options->is_stdio && daemon_stdio_policy(daemon, config) == NULL) {
+		text_add(report, SPAN("error: the policy of this conversation is missing\n"));
+		is_right = false;
+	}
 	if (is_right)
 		is_right = daemon_open_sockets(daemon, config, report) == OK;
 	if (!is_right) {

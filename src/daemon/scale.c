@@ -1,67 +1,13 @@
 /* scale.c -- the loop around the pure core. */
-#include "daemon/scale.h"
+#include "daemon/scale_priv.h"
 
 #include "base/ensure.h"
 #include "daemon/clock.h"
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum {
-	SCALE_FREE_MAX = 128, /* weighings that are kept for the next attempts */
-	SCALE_CLIENT_SLOTS = 1024,
-};
-
-enum stage {
-	STAGE_OPEN,    /* not weighed yet, or settled */
-	STAGE_IN_LINE, /* its client has enough in work */
-	STAGE_WAITING, /* for answers */
-	STAGE_QUEUED,  /* all answers are there */
-};
-
-/* One question of one attempt. */
-struct scale_wait {
-	struct dns_wait dns;
-	struct scale_wait *next;
-	struct weighing *weighing;
-	bool is_answered;
-};
-
-/* A client with attempts in work. */
-struct scale_client {
-	struct scale_client *next;
-	struct ip source;
-	uint32_t in_work;
-	struct weighing *line_first, *line_last;
-};
-
-/* A source of DNS facts, and how many attempts use it. */
-struct scale_resolver {
-	struct dns *dns;
-	uint32_t attempts;
-	bool is_retired;
-};
-
-struct scale {
-	struct event_base *base;
-	void *owner;
-	struct memory_store *memory;
-	struct scale_limits limits;
-	struct scale_resolver *resolver;
-	_Atomic uint32_t *in_work;
-	_Atomic uint32_t own_in_work;
-	struct scale_figures figures;
-	struct hash_key hash;
-	struct scale_client *client[SCALE_CLIENT_SLOTS];
-	struct event run_event, deadline_event;
-	bool is_deadline_set;
-	struct weighing *run_first, *run_last;
-	struct weighing *deadline_first, *deadline_last;
-	struct weighing *spare;
-	uint32_t spare_count;
-};
+enum { SCALE_FREE_MAX = 128 }; /* weighings that are kept for the next attempts */
 
 /* What is known already: remembered by us, or in the cache of answers. */
 static bool scale_recall(void *self, struct fact *fact)
@@ -69,7 +15,7 @@ static bool scale_recall(void *self, struct fact *fact)
 	struct weighing *weighing = self;
 
 	if (!fact_kind_is_dns(fact->kind))
-		return memory_recall(weighing->scale->memory, fact, weighing->attempt.time_ms);
+		return store_recall(weighing->scale->store, fact, weighing->attempt.time_ms);
 	return weighing->resolver->dns != NULL && dns_recall(weighing->resolver->dns, fact);
 }
 
@@ -78,14 +24,14 @@ static void scale_release(void *self, struct fact *fact)
 	struct weighing *weighing = self;
 
 	if (!fact_kind_is_dns(fact->kind))
-		memory_release(weighing->scale->memory, fact);
+		store_release(weighing->scale->store, fact);
 	else if (weighing->resolver->dns != NULL)
 		dns_release(weighing->resolver->dns, fact);
 }
 
 /* The run queue */
 
-static void queue_put(struct weighing *weighing)
+void scale_queue(struct weighing *weighing)
 {
 	struct scale *scale = weighing->scale;
 
@@ -112,20 +58,6 @@ static struct weighing *queue_take(struct scale *scale)
 		scale->run_last = NULL;
 	weighing->stage = STAGE_WAITING;
 	return weighing;
-}
-
-/* Take weighing out of a chain of next_in_queue. */
-static void chain_remove(struct weighing **first, struct weighing **last, struct weighing *weighing)
-{
-	struct weighing **at = first, *before = NULL;
-
-	while (*at != weighing) {
-		before = *at;
-		at = &(*at)->next_in_queue;
-	}
-	*at = weighing->next_in_queue;
-	if (*last == weighing)
-		*last = before;
 }
 
 /* Deadlines: as good as all are of one length, so that a new one goes to the end. */
@@ -175,93 +107,26 @@ static void deadline_leave(struct weighing *weighing)
 	weighing->next = weighing->previous = NULL;
 }
 
-/* Clients with attempts in work */
-
-static struct ip client_source(struct ip ip)
-{
-	return ip.family == IP_V6 ? prefix_of(ip, 64).ip : ip;
-}
-
-static struct scale_client **client_find(struct scale *scale, struct ip source)
-{
-	struct span key = span_of((const char *)source.byte, sizeof(source.byte));
-	uint64_t hash = hash_span(&scale->hash, key);
-	struct scale_client **at = &scale->client[hash & (SCALE_CLIENT_SLOTS - 1)];
-
-	while (*at != NULL && ((*at)->source.family != source.family ||
-			       memcmp((*at)->source.byte, source.byte, sizeof(source.byte)) != 0))
-		at = &(*at)->next;
-	return at;
-}
-
-static struct scale_client *client_of(struct scale *scale, struct ip source)
-{
-	struct scale_client **at = client_find(scale, source);
-
-	if (*at == NULL) {
-		*at = calloc(1, sizeof(**at));
-		if (*at != NULL)
-			(*at)->source = source;
-	}
-	return *at;
-}
-
-static void client_drop_if_idle(struct scale *scale, struct scale_client *client)
-{
-	struct scale_client **at = client_find(scale, client->source);
-
-	if (client->in_work > 0 || client->line_first != NULL)
-		return;
-	*at = client->next;
-	free(client);
-}
-
-static void line_put(struct weighing *weighing)
-{
-	struct scale_client *client = weighing->client;
-
-	weighing->stage = STAGE_IN_LINE;
-	weighing->next_in_queue = NULL;
-	*(client->line_last != NULL ? &client->line_last->next_in_queue : &client->line_first) =
-		weighing;
-	client->line_last = weighing;
-	weighing->scale->figures.lined_up++;
-	weighing->scale->figures.in_line++;
-}
-
-static void line_take(struct weighing *weighing)
-{
-	struct scale_client *client = weighing->client;
-
-	chain_remove(&client->line_first, &client->line_last, weighing);
-	weighing->scale->figures.in_line--;
-}
-
-/* One attempt of the client less is in work: the first in line takes its place. */
-static void client_leave(struct scale *scale, struct scale_client *client)
-{
-	struct weighing *next = client->line_first;
-
-	client->in_work--;
-	if (next != NULL && client->in_work < scale->limits.attempts_per_client) {
-		line_take(next);
-		client->in_work++;
-		queue_put(next);
-	}
-	client_drop_if_idle(scale, client);
-}
-
 /* Walking */
 
-static void on_dns_answer(struct dns_wait *dns)
+static void answered(struct scale_wait *wait, struct fact *fact)
 {
-	struct scale_wait *wait = dns->owner;
 	struct weighing *weighing = wait->weighing;
 
 	wait->is_answered = true;
-	ledger_answered(&weighing->ledger, dns->fact);
+	ledger_answered(&weighing->ledger, fact);
 	if (!ledger_is_waiting(&weighing->ledger) && weighing->stage == STAGE_WAITING)
-		queue_put(weighing);
+		scale_queue(weighing);
+}
+
+static void on_dns_answer(struct dns_wait *dns)
+{
+	answered(dns->owner, dns->fact);
+}
+
+static void on_store_answer(struct store_wait *store)
+{
+	answered(store->owner, store->fact);
 }
 
 static void fact_fail(struct weighing *weighing, struct fact *fact, enum fact_cause cause)
@@ -271,11 +136,31 @@ static void fact_fail(struct weighing *weighing, struct fact *fact, enum fact_ca
 	ledger_answered(&weighing->ledger, fact);
 }
 
+static void ask_dns(struct weighing *weighing, struct scale_wait *wait, struct fact *fact)
+{
+	wait->dns = (struct dns_wait){ .fact = fact,
+				       .client = weighing->attempt.client,
+				       .answered = on_dns_answer,
+				       .owner = wait };
+	dns_ask(weighing->resolver->dns, &wait->dns);
+}
+
+static void ask_store(struct weighing *weighing, struct scale_wait *wait, struct fact *fact)
+{
+	wait->store = (struct store_wait){ .fact = fact,
+					   .now_ms = weighing->attempt.time_ms,
+					   .is_rehearsal = weighing->is_rehearsal,
+					   .answered = on_store_answer,
+					   .owner = wait };
+	store_ask(weighing->scale->store, &wait->store);
+}
+
 static void order(struct weighing *weighing, struct fact *fact)
 {
+	bool is_stored = fact_kind_is_stored(fact->kind);
 	struct scale_wait *wait;
 
-	if (weighing->resolver->dns == NULL || !fact_kind_is_dns(fact->kind)) {
+	if (!is_stored && weighing->resolver->dns == NULL) {
 		fact_fail(weighing, fact, CAUSE_DOWN);
 		return;
 	}
@@ -285,13 +170,13 @@ static void order(struct weighing *weighing, struct fact *fact)
 		return;
 	}
 	wait->weighing = weighing;
+	wait->is_stored = is_stored;
 	wait->next = weighing->wait;
 	weighing->wait = wait;
-	wait->dns = (struct dns_wait){ .fact = fact,
-				       .client = weighing->attempt.client,
-				       .answered = on_dns_answer,
-				       .owner = wait };
-	dns_ask(weighing->resolver->dns, &wait->dns);
+	if (is_stored)
+		ask_store(weighing, wait, fact);
+	else
+		ask_dns(weighing, wait, fact);
 }
 
 /* Walk until settled or until something must come from outside. */
@@ -313,21 +198,19 @@ static void remember(const struct weighing *weighing)
 {
 	const struct walk *walk = &weighing->walk;
 
-	for (unsigned i = 0; i < walk->policy->weigh_count; i++) {
-		const struct judgement *own = walk->findings[i].own;
+	struct memory_cursor cursor = { 0 };
+	const struct memory *memory;
 
-		if (!walk->is_weighed[i] || walk->is_skipped[i] || own == NULL)
-			continue;
-		for (unsigned m = 0; m < own->memory_count; m++)
-			memory_apply(weighing->scale->memory, &own->memory[m],
-				     weighing->attempt.time_ms);
-	}
+	while ((memory = walk_next_memory(walk, &cursor)) != NULL)
+		store_remember(weighing->scale->store, memory, weighing->attempt.time_ms);
 }
 
 static void forget_waits(struct weighing *weighing)
 {
 	for (struct scale_wait *wait = weighing->wait; wait != NULL; wait = wait->next)
-		if (!wait->is_answered)
+		if (!wait->is_answered && wait->is_stored)
+			store_forget(weighing->scale->store, &wait->store);
+		else if (!wait->is_answered)
 			dns_forget(weighing->resolver->dns, &wait->dns);
 	weighing->wait = NULL;
 }
@@ -535,6 +418,11 @@ void *scale_owner(const struct scale *scale)
 	return scale->owner;
 }
 
+struct store_port *scale_store(const struct scale *scale)
+{
+	return scale->store;
+}
+
 struct dns *scale_dns(const struct scale *scale)
 {
 	return scale->resolver->dns;
@@ -553,7 +441,7 @@ struct scale *scale_new(const struct scale_options *options)
 		return NULL;
 	scale->base = options->base;
 	scale->owner = options->owner;
-	scale->memory = options->memory;
+	scale->store = options->store;
 	scale->limits = options->limits;
 	scale->in_work = options->in_work != NULL ? options->in_work : &scale->own_in_work;
 	event_assign(&scale->run_event, scale->base, -1, EV_PERSIST, on_run, scale);

@@ -5,7 +5,8 @@
  *
  * The loop around the pure core: take an attempt, walk, hand what it ordered to the sources,
  * walk again when all of it has come (from the run queue, never from a source's callback), at
- * the deadline at the latest; then remember what is to be remembered.
+ * the deadline at the latest; then remember what is to be remembered.  Sources are the DNS and
+ * the store.
  *
  * Fairness: of one client (/32, /64) so many attempts are in work; the others wait in line, and
  * the time in line counts (design requirement P11).
@@ -13,7 +14,7 @@
 #pragma once
 #include "policy/config.h"
 #include "sources/dns.h"
-#include "store/memory.h"
+#include "store/store.h"
 #include "weigh/walk.h"
 
 enum { ATTEMPT_ARENA_BYTES_MAX = 512 * 1024 };
@@ -30,8 +31,8 @@ struct scale_limits {
 
 struct scale_options {
 	struct event_base *base;
-	struct dns *dns; /* the scale's from now on: freed with it; NULL: DNS facts fail */
-	struct memory_store *memory;
+	struct dns *dns;          /* the scale's from now on: freed with it; NULL: DNS facts fail */
+	struct store_port *store; /* kept by the caller; outlives the scale */
 	struct scale_limits limits;
 	_Atomic uint32_t *in_work; /* shared with other scales; NULL: this scale counts alone */
 	void *owner;               /* whoever runs the scale */
@@ -87,6 +88,8 @@ void scale_set_limits(struct scale *scale, const struct scale_limits *limits);
 
 /** Ask dns for new attempts; the one before is freed after its last attempt. */
 MUST_USE enum err scale_set_dns(struct scale *scale, struct dns *dns);
+
+struct store_port *scale_store(const struct scale *scale);
 
 void *scale_owner(const struct scale *scale);
 

@@ -2,6 +2,7 @@
 #include "base/emit.h"
 #include "daemon/clock.h"
 #include "daemon/daemon_priv.h"
+#include "daemon/state_desk.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -35,6 +36,13 @@ static void add_front(struct front_figures *sum, const struct front_figures *fig
 #undef FIGURE
 }
 
+static void add_exim(struct exim_figures *sum, const struct exim_figures *figures)
+{
+#define FIGURE(name) sum->name += figures->name;
+	EXIM_FIGURES(FIGURE)
+#undef FIGURE
+}
+
 static void add_scale(struct scale_figures *sum, const struct scale_figures *figures)
 {
 #define FIGURE(name) sum->name += figures->name;
@@ -62,6 +70,7 @@ static void gather(struct daemon *daemon, struct worker_figures *sum)
 
 		worker_figures(daemon->worker[i], &figures);
 		add_front(&sum->front, &figures.front);
+		add_exim(&sum->exim, &figures.exim);
 		add_scale(&sum->scale, &figures.scale);
 		add_dns(&sum->dns, &figures.dns);
 		for (int k = 0; k < VERDICT_COUNT; k++)
@@ -75,6 +84,12 @@ static void emit_figures(struct emit *emit, const struct worker_figures *figures
 	emit_begin(emit, '{');
 #define FIGURE(name) emit_member(emit, #name, figures->front.name);
 	FRONT_FIGURES(FIGURE)
+#undef FIGURE
+	emit_end(emit, '}');
+	emit_key(emit, SPAN("greylistd"));
+	emit_begin(emit, '{');
+#define FIGURE(name) emit_member(emit, #name, figures->exim.name);
+	EXIM_FIGURES(FIGURE)
 #undef FIGURE
 	emit_end(emit, '}');
 	emit_key(emit, SPAN("attempts"));
@@ -147,6 +162,8 @@ char *daemon_status(struct daemon *daemon)
 	emit_member(&emit, "connections", figures.front.connections);
 	emit_figures(&emit, &figures);
 	emit_dns(&emit, &figures.dns);
+	emit_key(&emit, SPAN("store"));
+	state_emit_figures(&emit, daemon->shared.store);
 	zone_watch_count(daemon->zones, &zones, &parked);
 	emit_member(&emit, "zones", zones);
 	emit_member(&emit, "zones_parked", parked);
@@ -154,6 +171,8 @@ char *daemon_status(struct daemon *daemon)
 	emit_member(&emit, "reloads", daemon->reloads);
 	emit_member(&emit, "failed_reloads", daemon->failed_reloads);
 	emit_member(&emit, "log_lines_dropped", log_dropped(daemon->shared.log));
+	if (daemon->shared.notices != NULL)
+		emit_member(&emit, "notices_dropped", notice_dropped(daemon->shared.notices));
 	emit_end(&emit, '}');
 	return emit_take(&emit);
 }

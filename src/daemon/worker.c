@@ -1,221 +1,15 @@
 /* worker.c -- one thread with an event loop of its own. */
-#include "daemon/worker.h"
+#include "daemon/worker_priv.h"
 
 #include "base/ensure.h"
-#include "daemon/decision_number.h"
-#include "effects/decision.h"
 #include "weigh/answer.h"
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { FIGURES_PATIENCE_MS = 500 };
-
-/* What the main thread wants of a worker, and what it has said. */
-struct inbox {
-	pthread_mutex_t lock;
-	pthread_cond_t answered;
-	struct worker_setup *first, *last;
-	bool is_stop;
-	unsigned figures_asked, figures_given;
-	unsigned pings;
-	struct worker_figures figures;
-};
-
-struct open_listener {
-	uint32_t id;
-	struct front_listener *listener;
-};
-
-struct worker {
-	struct shared *shared;
-	uint16_t number;
-	pthread_t thread;
-	bool is_running;
-	/* the thread's own */
-	struct event_base *base;
-	struct scale *scale;
-	struct front *front;
-	struct config *config;
-	struct open_listener open[LISTENERS_MAX];
-	uint8_t open_count;
-	struct log_batch batch;
-	uint64_t verdict[VERDICT_COUNT];
-	bool is_stopping;
-	bool is_over;
-	struct event inbox_event, stop_event;
-	/* shared with the main thread */
-	int inbox_fd;
-	struct inbox inbox;
-};
-
-static const enum log_kind kind_of_note[NOTE_COUNT] = {
-	[NOTE_LINE] = KIND_LINE_LIMIT,
-	[NOTE_NAME] = KIND_NAME_LIMIT,
-	[NOTE_ATTRIBUTES] = KIND_ATTRIBUTES_LIMIT,
-	[NOTE_REQUEST] = KIND_REQUEST_LIMIT,
-	[NOTE_CONNECTIONS] = KIND_CONNECTIONS_LIMIT,
-	[NOTE_SOURCE] = KIND_SOURCE_LIMIT,
-	[NOTE_DESCRIPTORS] = KIND_DESCRIPTORS,
-	[NOTE_UNFINISHED] = KIND_UNFINISHED,
-	[NOTE_UNREAD] = KIND_UNREAD,
-	[NOTE_OVERLOAD] = KIND_OVERLOAD,
-	[NOTE_KIND] = KIND_OTHER_REQUEST,
-};
-
-static const char *const text_of_note[NOTE_COUNT] = {
-	[NOTE_LINE] = "a line is longer than limits line_bytes; closed without an answer",
-	[NOTE_NAME] = "the name of an attribute is longer than 64 bytes; closed without an answer",
-	[NOTE_ATTRIBUTES] = "there are more attributes than limits attributes; closed without an "
-			    "answer",
-	[NOTE_REQUEST] = "a request is longer than 64 KiB; closed without an answer",
-	[NOTE_CONNECTIONS] = "limits connections is reached and none is idle; closed",
-	[NOTE_SOURCE] = "limits connections_per_source is reached and none is idle; closed",
-	[NOTE_DESCRIPTORS] = "the system has no descriptor for another connection; closed",
-	[NOTE_UNFINISHED] = "a request was not finished within limits unfinished_request_s; closed",
-	[NOTE_UNREAD] = "an answer was not read within limits unread_answer_s; reset",
-	[NOTE_OVERLOAD] = "limits attempts is reached or memory is short; answered without "
-			  "weighing",
-	[NOTE_KIND] = "a request is no smtpd_access_policy; answered without weighing",
-};
-
-/* What the front asks for: struct weigher */
-
-static void on_settled(struct weighing *weighing);
-
-static bool open_place(void *self, const void *policy, struct connection *connection,
-		       struct place *place_out)
-{
-	struct worker *worker = self;
-	struct weighing *weighing;
-	char *id;
-
-	/* A reload has closed the listener and freed its policy. */
-	if (policy == NULL)
-		return false;
-	weighing = scale_open(worker->scale, worker->config, policy);
-	if (weighing == NULL)
-		return false;
-	id = arena_alloc(&weighing->arena, DECISION_NUMBER_BYTES + 1);
-	if (id == NULL) {
-		scale_close(weighing);
-		return false;
-	}
-	decision_number_write(atomic_fetch_add_explicit(&worker->shared->decisions, 1,
-							memory_order_relaxed),
-			      id);
-	weighing->attempt.id = span_of(id, DECISION_NUMBER_BYTES);
-	weighing->attempt.conversation = conversation_name(connection_conversation(connection));
-	weighing->settled = on_settled;
-	weighing->owner = connection;
-	*place_out = (struct place){ &weighing->arena, &weighing->attempt, weighing };
-	return true;
-}
-
-static bool is_of_conversation(const struct judgement *own, struct span name)
-{
-	for (unsigned i = 0; own != NULL && i < own->memory_count; i++)
-		if (span_starts(own->memory[i].key, name))
-			return true;
-	return false;
-}
-
-static void mark_conversation(struct weighing *weighing)
-{
-	struct conversation *conversation = connection_conversation(weighing->owner);
-	const struct walk *walk = &weighing->walk;
-
-	for (unsigned i = 0; i < walk->policy->weigh_count; i++)
-		if (is_of_conversation(walk->findings[i].own, conversation_name(conversation)))
-			conversation->is_remembered = true;
-}
-
-static void say_overload(struct worker *worker)
-{
-	log_say(worker->shared->log, KIND_OVERLOAD, LEVEL_WARNING, "warning: %s",
-		text_of_note[NOTE_OVERLOAD]);
-}
-
-/* All that follows from a settled attempt; it is closed. */
-static void conclude(struct worker *worker, struct weighing *weighing, struct text *answer)
-{
-	struct decision decision = { .walk = &weighing->walk,
-				     .took_us = weighing->took_us,
-				     .is_overdue = weighing->is_overdue };
-	struct conversation *conversation = connection_conversation(weighing->owner);
-	struct span instance = weighing->attempt.attribute[ATTRIBUTE_instance];
-	TEXT(line, LOG_LINE_BYTES_MAX);
-
-	if (weighing->is_unweighed) {
-		text_add(answer, answer_without_weighing());
-		say_overload(worker);
-		scale_close(weighing);
-		return;
-	}
-	if (answer_to_mta(&weighing->walk, conversation_headers_given(conversation, instance),
-			  answer))
-		conversation_header_given(conversation);
-	decision.answer = text_span(answer);
-	text_add_decision(&line, &decision);
-	log_batch_add(worker->shared->log, &worker->batch, LEVEL_INFO, text_span(&line));
-	worker->verdict[weighing->walk.verdict]++;
-	mark_conversation(weighing);
-	scale_close(weighing);
-}
-
-static bool weigh_place(void *self, struct place *place, struct text *answer)
-{
-	struct weighing *weighing = place->held;
-
-	if (!scale_weigh(weighing))
-		return false;
-	conclude(self, weighing, answer);
-	return true;
-}
-
-static void on_settled(struct weighing *weighing)
-{
-	struct connection *connection = weighing->owner;
-	struct worker *worker = scale_owner(weighing->scale);
-	TEXT(answer, ANSWER_MAX);
-
-	conclude(worker, weighing, &answer);
-	connection_answer(connection, text_span(&answer));
-}
-
-static void leave_place(void *self, struct place *place)
-{
-	(void)self;
-	scale_close(place->held);
-}
-
-static void forget_conversation(void *self, const struct conversation *conversation)
-{
-	struct worker *worker = self;
-
-	if (conversation->is_remembered)
-		memory_forget_conversation(worker->shared->memory, conversation_name(conversation));
-}
-
-static void say_note(void *self, enum front_note note, struct span peer)
-{
-	struct worker *worker = self;
-
-	log_say(worker->shared->log, kind_of_note[note], LEVEL_WARNING,
-		"warning: client \"%.*s\": %s", SPAN_ARG(peer), text_of_note[note]);
-}
-
-static void on_adopted_closed(void *self)
-{
-	struct worker *worker = self;
-
-	worker->is_over = true;
-}
 
 /* Configuration */
 
@@ -256,17 +50,59 @@ static void renew_resolver(struct worker *worker, const struct config *config)
 		"error: worker %u keeps its resolver: %s", worker->number, why);
 }
 
-static struct front_listener *take_listener(struct worker *worker, uint32_t id)
+static struct exim_limits exim_limits_of(const struct config *config)
+{
+	return (struct exim_limits){
+		.unfinished_ms = config->limits.unfinished_request_s * 1000,
+		.unread_ms = config->limits.unread_answer_s * 1000,
+	};
+}
+
+static bool take_listener(struct worker *worker, uint32_t id, struct open_listener *open_out)
 {
 	for (uint8_t i = 0; i < worker->open_count; i++) {
-		struct front_listener *listener = worker->open[i].listener;
-
 		if (worker->open[i].id != id)
 			continue;
+		*open_out = worker->open[i];
 		worker->open[i] = worker->open[--worker->open_count];
-		return listener;
+		return true;
 	}
-	return NULL;
+	return false;
+}
+
+/* @return false: it is not served */
+static bool serve_one(struct worker *worker, const struct served *served,
+		      struct open_listener *open_out)
+{
+	struct exim *exim = greylistd_front(worker->greylistd);
+
+	if (take_listener(worker, served->id, open_out)) {
+		if (open_out->exim != NULL)
+			exim_listener_set_policy(open_out->exim, served->policy);
+		else
+			front_listener_set_policy(open_out->listener, served->policy);
+		return true;
+	}
+	*open_out = (struct open_listener){ .id = served->id };
+	if (served->fd < 0)
+		return false;
+	switch (served->protocol) {
+	case LISTENER_POLICY:
+		open_out->listener = front_listen(worker->front, served->fd, served->policy);
+		break;
+	case LISTENER_GREYLISTD:
+		open_out->exim = exim_listen(exim, served->fd, served->policy);
+		break;
+	}
+	return open_out->listener != NULL || open_out->exim != NULL;
+}
+
+static void close_one(const struct open_listener *open)
+{
+	if (open->exim != NULL)
+		exim_listener_close(open->exim);
+	else
+		front_listener_close(open->listener);
 }
 
 static void serve_listeners(struct worker *worker, const struct worker_setup *setup)
@@ -275,18 +111,11 @@ static void serve_listeners(struct worker *worker, const struct worker_setup *se
 	uint8_t open_count = 0;
 
 	for (uint8_t i = 0; i < setup->served_count; i++) {
-		const struct served *served = &setup->served[i];
-		struct front_listener *listener = take_listener(worker, served->id);
-
-		if (listener != NULL)
-			front_listener_set_policy(listener, served->policy);
-		else if (served->fd >= 0)
-			listener = front_listen(worker->front, served->fd, served->policy);
-		if (listener != NULL)
-			open[open_count++] = (struct open_listener){ served->id, listener };
+		if (serve_one(worker, &setup->served[i], &open[open_count]))
+			open_count++;
 	}
 	for (uint8_t i = 0; i < worker->open_count; i++)
-		front_listener_close(worker->open[i].listener);
+		close_one(&worker->open[i]);
 	memcpy(worker->open, open, open_count * sizeof(*open));
 	worker->open_count = open_count;
 }
@@ -295,13 +124,16 @@ static void take_over(struct worker *worker, struct worker_setup *setup)
 {
 	struct config *old = worker->config;
 	struct front_limits front_limits = front_limits_of(setup->config);
+	struct exim_limits exim_limits = exim_limits_of(setup->config);
 	struct scale_limits scale_limits = scale_limits_of(setup->config);
 
 	renew_resolver(worker, setup->config);
 	front_set_limits(worker->front, &front_limits);
+	exim_set_limits(greylistd_front(worker->greylistd), &exim_limits);
 	scale_set_limits(worker->scale, &scale_limits);
 	/* A listener that closes may hand on last requests, with the policy of the old one. */
 	serve_listeners(worker, setup);
+	front_adopted_set_policy(worker->front, setup->adopted);
 	worker->config = config_hold(setup->config);
 	config_drop(old);
 }
@@ -319,6 +151,7 @@ static void figures_take(struct worker *worker, struct worker_figures *figures)
 	const struct dns *dns = scale_dns(worker->scale);
 
 	figures->front = *front_figures(worker->front);
+	figures->exim = *exim_figures(greylistd_front(worker->greylistd));
 	figures->scale = *scale_figures(worker->scale);
 	if (dns != NULL)
 		dns_figures(dns, &figures->dns);
@@ -342,6 +175,7 @@ static void begin_to_stop(struct worker *worker)
 		  &(struct timeval){ WORKER_DRAIN_MS / 1000, WORKER_DRAIN_MS % 1000 * 1000 });
 	worker->open_count = 0;
 	front_drain(worker->front);
+	exim_drain(greylistd_front(worker->greylistd));
 }
 
 static void on_inbox(int fd, short what, void *arg)
@@ -445,10 +279,12 @@ static void *worker_thread(void *arg)
 		if (event_base_loop(worker->base, EVLOOP_ONCE) < 0)
 			break;
 		log_batch_push(log, &worker->batch);
-		if (worker->is_stopping && front_figures(worker->front)->connections == 0)
+		if (worker->is_stopping && front_figures(worker->front)->connections == 0 &&
+		    exim_figures(greylistd_front(worker->greylistd))->connections == 0)
 			break;
 	}
 	front_drain(worker->front);
+	exim_drain(greylistd_front(worker->greylistd));
 	log_batch_push(log, &worker->batch);
 	(void)!write(worker->shared->done_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
 	return NULL;
@@ -488,12 +324,15 @@ static bool make_scale(struct worker *worker, const char **why_out)
 {
 	struct scale_options options = {
 		.base = worker->base,
-		.memory = worker->shared->memory,
 		.limits = scale_limits_of(worker->config),
 		.in_work = &worker->shared->attempts_in_work,
 		.owner = worker,
 	};
 
+	worker->store = store_port_open(worker->shared->store, worker->base);
+	if (worker->store == NULL)
+		return false;
+	options.store = worker->store;
 	options.dns =
 		resolver_new(worker->base, worker->shared->dns_cache, worker->config, why_out);
 	if (options.dns == NULL)
@@ -509,20 +348,15 @@ static bool make_front(struct worker *worker)
 	struct front_options options = {
 		.base = worker->base,
 		.census = worker->shared->census,
-		.weigher = { .self = worker,
-			     .open = open_place,
-			     .weigh = weigh_place,
-			     .leave = leave_place,
-			     .forget = forget_conversation,
-			     .note = say_note,
-			     .closed = on_adopted_closed },
+		.weigher = worker_weigher(worker),
 		.limits = front_limits_of(worker->config),
 		.not_weighed = answer_without_weighing(),
 		.number = worker->number,
 	};
 
 	worker->front = front_new(&options);
-	return worker->front != NULL;
+	worker->greylistd = greylistd_new(worker);
+	return worker->front != NULL && worker->greylistd != NULL;
 }
 
 struct worker *worker_new(struct shared *shared, struct config *config, uint16_t number,
@@ -562,7 +396,11 @@ void worker_free(struct worker *worker)
 		return;
 	ENSURE(!worker->is_running);
 	front_free(worker->front);
+	greylistd_close(worker->greylistd);
 	scale_free(worker->scale);
+	if (worker->store != NULL)
+		store_port_close(worker->store);
+	greylistd_free(worker->greylistd);
 	while (worker->inbox.first != NULL) {
 		struct worker_setup *next = worker->inbox.first->next;
 

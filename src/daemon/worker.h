@@ -5,6 +5,8 @@
  * speaks to a worker through its inbox only.
  */
 #pragma once
+#include "daemon/greylistd.h"
+#include "daemon/notice.h"
 #include "daemon/scale.h"
 #include "effects/log.h"
 #include "serve/postfix.h"
@@ -14,12 +16,14 @@ enum { WORKERS_MAX = 256, WORKER_DRAIN_MS = 4000 };
 /* What all workers share; made by the main thread, outlives them. */
 struct shared {
 	struct log *log;
-	struct memory_store *memory;
+	struct store *store;
+	struct notices *notices; /* mails about limits; NULL: none are wanted */
 	struct census *census;
 	struct dns_cache *dns_cache;
 	_Atomic uint32_t attempts_in_work;
 	_Atomic uint64_t decisions; /* the next decision's number */
-	int done_fd;                /* eventfd: a worker has ended */
+	struct greylistd_counts greylistd;
+	int done_fd; /* eventfd: a worker has ended */
 };
 
 /* One listener that is to be served from now on. */
@@ -27,6 +31,7 @@ struct served {
 	uint32_t id; /* of the socket, as long as it is open */
 	int fd;      /* the worker's own; -1: it has one already */
 	const struct policy *policy;
+	enum listener_protocol protocol;
 };
 
 /* A configuration for a worker, with all listeners that it shall serve. */
@@ -35,10 +40,12 @@ struct worker_setup {
 	struct config *config; /* held */
 	struct served served[LISTENERS_MAX];
 	uint8_t served_count;
+	const struct policy *adopted; /* of the conversation that worker_adopt() took; or NULL */
 };
 
 struct worker_figures {
 	struct front_figures front;
+	struct exim_figures exim;
 	struct scale_figures scale;
 	struct dns_figures dns;
 	uint64_t verdict[VERDICT_COUNT];

@@ -2,7 +2,7 @@
 #include "effects/decision.h"
 
 #include "base/escape.h"
-#include "weigh/policy.h"
+#include "weigh/counting.h"
 
 enum { POINTS_SHOWN_MAX = 64 };
 
@@ -128,7 +128,56 @@ static void add_unknown(struct text *line, const struct walk *walk)
 			text_add(&unknown, SPAN(", "));
 		text_add(&unknown, walk->policy->weigh[i]->name);
 	}
+	if (walk_store_failed(walk))
+		text_add(&unknown, unknown.len > 0 ? SPAN(", store") : SPAN("store"));
 	add_quoted(line, SPAN("unknown"), text_span(&unknown));
+}
+
+/* greylist=early wait=42s delayed=18s key="..." */
+static void add_greylist(struct text *line, const struct greylisted *greylisted)
+{
+	TEXT(seconds, 40);
+
+	if (greylisted->statement == NULL)
+		return;
+	add_word(line, SPAN("greylist"),
+		 greylisted->is_failed ? SPAN("failed") : greylisted_state(greylisted));
+	if (greylisted->wait_s > 0) {
+		text_addf(&seconds, "%llds", (long long)greylisted->wait_s);
+		add_word(line, SPAN("wait"), text_span(&seconds));
+	}
+	text_clear(&seconds);
+	if (greylisted->outcome == TRIPLET_PASSED && !greylisted->is_trusted) {
+		text_addf(&seconds, "%llds", (long long)greylisted->delayed_s);
+		add_word(line, SPAN("delayed"), text_span(&seconds));
+	}
+	add_quoted(line, SPAN("key"), greylisted->key);
+}
+
+static void add_limit(struct text *line, const struct limit *limit, const struct limited *limited)
+{
+	TEXT(shown, LOG_FIELD_BYTES_MAX);
+
+	text_add(&shown, span_first(limit->name, LOG_FIELD_BYTES_MAX / 2));
+	if (limited->is_failed) {
+		text_add(&shown, SPAN(" failed"));
+	} else {
+		text_addf(&shown, " %lld/%lld/", (long long)limited->used,
+			  (long long)limited->most);
+		text_add_duration(&shown, limited->period_ms);
+	}
+	if (limited->is_over)
+		text_add(&shown, SPAN(" over"));
+	add_quoted(line, SPAN("limit"), text_span(&shown));
+	add_quoted(line, SPAN("limit_key"), limited->key);
+}
+
+static void add_limits(struct text *line, const struct walk *walk)
+{
+	for (unsigned i = 0; i < walk->policy->limit_count; i++)
+		if (walk->limited[i].is_failed ||
+		    (walk->limited[i].is_reached && walk->limited[i].most >= 0))
+			add_limit(line, walk->policy->limit[i]->limit, &walk->limited[i]);
 }
 
 static void add_warnings(struct text *line, const struct walk *walk)
@@ -151,6 +200,8 @@ void text_add_decision(struct text *line, const struct decision *decision)
 	add_quoted(line, SPAN("policy"), walk->policy->name);
 	add_points(line, walk);
 	add_unknown(line, walk);
+	add_greylist(line, &walk->greylisted);
+	add_limits(line, walk);
 	add_quoted(line, SPAN("reply"), decision->answer);
 	add_warnings(line, walk);
 	text_add_double(&took, (double)decision->took_us / 1000);

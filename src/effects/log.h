@@ -36,7 +36,9 @@ enum {
 	LOG_KIND(KIND_UNREAD, 1, 60)                                                               \
 	LOG_KIND(KIND_OVERLOAD, 1, 60)                                                             \
 	LOG_KIND(KIND_OTHER_REQUEST, 1, 60)                                                        \
-	LOG_KIND(KIND_RESOLVER, 1, 60)
+	LOG_KIND(KIND_RESOLVER, 1, 60)                                                             \
+	LOG_KIND(KIND_LIMIT, 10, 1)                                                                \
+	LOG_KIND(KIND_STORE, 10, 60)
 
 enum log_kind {
 #define LOG_KIND(symbol, lines, seconds) symbol,

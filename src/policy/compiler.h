@@ -2,10 +2,14 @@
  *
  *	config.c    files, includes, which statements there are
  *	settings.c  listen, control, resolver, deadline, ... limits
+ *	stores.c    store
  *	zones.c     zone
  *	tables.c    table
  *	policies.c  policy and the statements in it
+ *	verdicts.c  pass, reject, defer, ...
  *	weighs.c    weigh
+ *	greylists.c, limits.c, limit_rates.c, sets.c   greylist, limit, remember
+ *	clauses.c   what stands in these three in any order
  *	exprs.c     expressions and conditions
  *	texts.c     "texts with $holes"
  *
@@ -62,6 +66,13 @@ struct waiting_listener {
 	struct token policy;
 };
 
+/* "X in NAME" that waits for the end, when it is known what is remembered. */
+struct set_use {
+	struct set_use *next;
+	struct token name;
+	uint8_t parts;
+};
+
 struct compiler {
 	struct config *config;
 	const struct config_loader *loader;
@@ -69,6 +80,8 @@ struct compiler {
 	struct report report;
 	struct place setting[SETTINGS_MAX]; /* where each was said; source NULL: not yet */
 	struct symbols zones, tables, policies;
+	struct symbols sets, limits; /* of all policies: sets.c, limits.c */
+	struct set_use *set_use;
 	struct waiting_policy *waiting_policy, **waiting_policy_end;
 	struct waiting_listener *waiting_listener;
 	unsigned source_count;
@@ -90,12 +103,18 @@ struct span compiler_copy(struct compiler *compiler, struct span s);
  */
 void *compiler_grow(struct compiler *compiler, void *array, size_t count, size_t item_bytes);
 
+/** In lower case. */
+struct span compiler_lower(struct compiler *compiler, struct span s);
+
 /** A path as the file that names it means it. */
 struct span compiler_path(struct compiler *compiler, const struct source *from, struct span path);
 
 /** Load a file and count it.  What is wrong is reported at place. */
 struct source *compiler_load(struct compiler *compiler, struct span path, struct place place,
 			     bool is_table);
+/** The same of a table; a file that is missing is an empty one, and counts all the same. */
+struct source *compiler_load_optional(struct compiler *compiler, struct span path,
+				      struct place place);
 
 /** A pattern, freed with the configuration; what is wrong is reported within place. */
 struct regex *compiler_regex(struct compiler *compiler, struct span pattern, bool ignore_case,
@@ -134,6 +153,9 @@ MUST_USE bool parser_expect_number(struct parser *parser, const char *wanted, do
 MUST_USE bool parser_expect_integer(struct parser *parser, const char *wanted, int64_t least,
 				    int64_t most, int64_t *number_out);
 MUST_USE bool parser_expect_duration(struct parser *parser, const char *wanted, int64_t *ms_out);
+/** The same between two bounds. */
+MUST_USE bool parser_expect_duration_within(struct parser *parser, const char *wanted,
+					    int64_t least_ms, int64_t most_ms, int64_t *ms_out);
 void parser_skip_newlines(struct parser *parser);
 bool parser_at_end(struct parser *parser); /* of the statement */
 /** The statement must end here. */
@@ -187,6 +209,15 @@ MUST_USE bool zone_parse(struct parser *parser);
 /** What a zone without a statement is; NULL when it cannot be one (reported) or no room. */
 struct zone *zone_standard(struct compiler *compiler, struct span name, struct place place);
 MUST_USE bool table_parse(struct parser *parser);
+
+/** store ..., sendmail "PATH" */
+MUST_USE bool store_parse(struct parser *parser);
+MUST_USE bool sendmail_parse(struct parser *parser);
+
+/** A table, or "table NAME known": a set that nothing in the configuration fills. */
+MUST_USE bool table_or_set_parse(struct parser *parser);
+/** What is looked for must be remembered somewhere. */
+void sets_finish(struct compiler *compiler);
 
 /** Is it a word of the second level? */
 bool statement_is_known(struct span keyword);

@@ -21,6 +21,17 @@ struct span compiler_copy(struct compiler *compiler, struct span s)
 	return copy;
 }
 
+struct span compiler_lower(struct compiler *compiler, struct span s)
+{
+	char *lower = compiler_alloc(compiler, s.len + 1);
+
+	if (lower == NULL)
+		return s;
+	for (size_t i = 0; i < s.len; i++)
+		lower[i] = ascii_lower(s.at[i]);
+	return span_of(lower, s.len);
+}
+
 void *compiler_grow(struct compiler *compiler, void *array, size_t count, size_t item_bytes)
 {
 	void *larger;
@@ -193,14 +204,11 @@ static void report_load(struct compiler *compiler, struct place place, struct sp
 		     why.len == 0 ? "no luck" : why.at);
 }
 
-struct source *compiler_load(struct compiler *compiler, struct span path, struct place place,
-			     bool is_table)
+static struct source *source_new(struct compiler *compiler, struct span path, struct place place)
 {
-	struct config *config = compiler->config;
-	struct span why = { 0 };
 	struct source *source;
 
-	if (config->file_count == CONFIG_FILES_MAX) {
+	if (compiler->config->file_count == CONFIG_FILES_MAX) {
 		report_error(&compiler->report, place, "there are more than %d files",
 			     CONFIG_FILES_MAX);
 		return NULL;
@@ -214,18 +222,53 @@ struct source *compiler_load(struct compiler *compiler, struct span path, struct
 		.from = place.source,
 		.from_at = place.at,
 		.depth = place.source == NULL ? 0 : place.source->depth + 1,
-		.is_table = is_table,
 	};
+	return source;
+}
+
+static void config_add_file(struct config *config, const struct source *source)
+{
+	config->file[config->file_count++] =
+		(struct config_file){ source->path, source->text, source->is_table };
+}
+
+struct source *compiler_load(struct compiler *compiler, struct span path, struct place place,
+			     bool is_table)
+{
+	struct source *source = source_new(compiler, path, place);
+	struct span why = { 0 };
+
+	if (source == NULL)
+		return NULL;
+	source->is_table = is_table;
 	if (compiler_load_text(compiler, path, is_table, &source->text, &why) != OK) {
 		report_load(compiler, place, path, why);
 		return NULL;
 	}
-	config->file[config->file_count++] =
-		(struct config_file){ source->path, source->text, is_table };
+	config_add_file(compiler->config, source);
 	if (is_table)
 		return source;
-	source_index_lines(source, &config->arena);
+	source_index_lines(source, &compiler->config->arena);
 	source_check_bytes(source, &compiler->report);
+	return source;
+}
+
+struct source *compiler_load_optional(struct compiler *compiler, struct span path,
+				      struct place place)
+{
+	struct source *source = source_new(compiler, path, place);
+	struct span why = { 0 };
+	enum err err;
+
+	if (source == NULL)
+		return NULL;
+	source->is_table = true;
+	err = compiler_load_text(compiler, path, true, &source->text, &why);
+	if (err != OK && err != ERR_MISSING) {
+		report_load(compiler, place, path, why);
+		return NULL;
+	}
+	config_add_file(compiler->config, source);
 	return source;
 }
 
@@ -287,40 +330,16 @@ static const struct {
 } blocks[] = {
 	{ "include", include_parse },
 	{ "zone", zone_parse },
-	{ "table", table_parse },
+	{ "table", table_or_set_parse },
 	{ "policy", policy_parse },
 };
 
 bool word_is_future(struct span word)
 {
 	static const char *const future[] = {
-		"http",
-		"store",
-		"greylist",
-		"limit",
-		"remember",
-		"ask",
-		"call",
-		"shadow",
-		"record",
-		"exim",
-		"peer",
-		"country",
-		"callout",
-		"dkim",
-		"dmarc",
-		"regex",
-		"domain",
-		"postfix",
-		"sqlite",
-		"pgsql",
-		"mysql",
-		"ldap",
-		"redis",
-		"mmdb",
-		"journal",
-		"postgrey-clients",
-		"postgrey-recipients",
+		"http",    "ask",     "call",  "shadow", "record",  "exim",   "peer",
+		"country", "callout", "dkim",  "dmarc",  "postfix", "sqlite", "pgsql",
+		"mysql",   "ldap",    "redis", "mmdb",   "journal",
 	};
 
 	for (size_t i = 0; i < sizeof(future) / sizeof(*future); i++)
@@ -430,6 +449,7 @@ static struct config *config_new(struct span path)
 	config->path = arena_copy(&config->arena, path);
 	config->deadline_ms = CONFIG_DEADLINE_MS;
 	config->limits = standard;
+	config->sendmail = SPAN("/usr/sbin/sendmail");
 	return config;
 }
 
@@ -458,6 +478,7 @@ static void config_finish(struct compiler *compiler)
 	     waiting = waiting->next)
 		policy_compile(compiler, waiting);
 	settings_finish(compiler);
+	sets_finish(compiler);
 	if (!symbols_list(compiler, &compiler->policies, &policies, &config->policy_count) ||
 	    !symbols_list(compiler, &compiler->zones, &zones, &config->zone_count) ||
 	    !symbols_list(compiler, &compiler->tables, &tables, &config->table_count))
@@ -487,6 +508,8 @@ enum err config_compile(const struct config_loader *loader, struct span path,
 		.zones = { .noun = "zone", .max = ZONES_MAX },
 		.tables = { .noun = "table", .max = TABLES_MAX },
 		.policies = { .noun = "policy", .max = POLICIES_MAX },
+		.sets = { .noun = "set", .max = SETS_MAX },
+		.limits = { .noun = "limit", .max = LIMIT_NAMES_MAX },
 	};
 	compiler->waiting_policy_end = &compiler->waiting_policy;
 	config->hostname = arena_copy(&config->arena, loader->hostname);

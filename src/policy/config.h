@@ -5,6 +5,7 @@
  * attempt.
  */
 #pragma once
+#include "store/store.h"
 #include "weigh/policy.h"
 
 #include <stdatomic.h>
@@ -23,8 +24,16 @@ enum {
 	ZONES_MAX = 1024,
 	TABLES_MAX = 256,
 	POLICIES_MAX = 256,
+	SETS_MAX = 256,         /* names to remember under, of all policies */
+	LIMIT_NAMES_MAX = 1024, /* of limit statements, of all policies */
 };
 
+enum listener_protocol {
+	LISTENER_POLICY,    /* Postfix's policy delegation */
+	LISTENER_GREYLISTD, /* that of greylistd: serve/exim.h */
+};
+
+/* listen ADDRESS [mode 0660] [greylistd] policy NAME */
 struct listener {
 	struct origin origin;
 	bool is_unix;
@@ -33,6 +42,7 @@ struct listener {
 	struct ip address;
 	uint16_t port;
 	const struct policy *policy; /* NULL for control */
+	enum listener_protocol protocol;
 };
 
 enum resolver_kind { RESOLVER_RECURSIVE, RESOLVER_SYSTEM, RESOLVER_ADDRESSES };
@@ -51,6 +61,21 @@ struct resolver {
 
 enum log_target { LOG_STDERR, LOG_SYSLOG };
 
+/* store memory
+ * store sqlite "PATH" [sync full]
+ * store redis [sentinel NAME | cluster] ADDRESS or [ADDRESS, ...]
+ *       [{ user NAME, password_file "PATH", database N, prefix NAME, tls yes, ca_file "PATH",
+ *          certificate_file "PATH", key_file "PATH", connect_timeout D, answer_timeout D }]
+ *
+ * ADDRESS is HOST:PORT, HOST, [::1]:PORT or unix:/PATH.  Without the statement: memory.
+ */
+enum {
+	STORE_REDIS_PORT = 6379,
+	STORE_SENTINEL_PORT = 26379,
+	STORE_CONNECT_MS = 200, /* design requirement S7 */
+	STORE_ANSWER_MS = 100,
+};
+
 /* The numbers of design/reliability.md P, Q and D; "limits { connections 1024, ... }".
  * LIMIT(name, default, least, most)
  */
@@ -68,7 +93,8 @@ enum log_target { LOG_STDERR, LOG_SYSLOG };
 	LIMIT(questions_per_client, 512, 16, 1000000)                                              \
 	LIMIT(questions_per_zone, 256, 16, 1000000)                                                \
 	LIMIT(question_ms, 2000, 50, 60000)                                                        \
-	LIMIT(cache_bytes, 67108864, 65536, 68719476736)
+	LIMIT(cache_bytes, 67108864, 65536, 68719476736)                                           \
+	LIMIT(store_entries, 1000000, 1000, 1000000000)
 
 struct config_limits {
 #define LIMIT(name, standard, least, most) int64_t name;
@@ -92,6 +118,10 @@ struct config {
 	uint8_t listener_count;
 	struct listener control; /* path empty: none */
 	struct resolver resolver;
+	struct store_options store; /* store memory | sqlite "PATH" [sync full] | redis ... */
+	struct origin store_origin;
+	struct span password_file; /* of store.password: read by whoever opens the store */
+	struct span sendmail;      /* for notices: the program; "/usr/sbin/sendmail" */
 	int64_t deadline_ms;
 	bool observe;
 	enum log_target log;
@@ -106,6 +136,8 @@ struct config {
 	uint16_t zone_count;
 	const struct table **table;
 	uint16_t table_count;
+	const struct span *set; /* names of what is remembered, or declared by "table NAME known" */
+	uint16_t set_count;
 	struct config_file file[CONFIG_FILES_MAX];
 	uint16_t file_count;
 	struct regex **regex; /* all that is compiled: freed with the rest */
@@ -127,6 +159,7 @@ struct config_loader {
 		       size_t max);
 	void *self;
 	struct span hostname; /* of this machine, where the configuration says none; or empty */
+	const struct suffixes *suffixes; /* outlives every configuration; NULL: none */
 };
 
 /** Read and compile path and what it includes.

@@ -117,6 +117,11 @@ static struct term lookup_parse(struct body *body, const struct token *name)
 
 		report_error(body_report(body), name->place, "no table is called '%.*s'",
 			     WORD_ARG(name->text));
+		if (symbol_find(&body->compiler->sets, name->text) != NULL)
+			report_hint(body_report(body),
+				    "what is remembered has no values: VALUE in "
+				    "%.*s",
+				    WORD_ARG(name->text));
 		symbols_guess(&body->compiler->tables, &guess);
 		report_guess(body_report(body), &guess);
 		return term_none(name->place);
@@ -124,10 +129,8 @@ static struct term lookup_parse(struct body *body, const struct token *name)
 	table = symbol->what;
 	if (table->kind == TABLE_CIDR)
 		key = term_as_address(body, key);
-	else if (key.expr->type != TYPE_ADDRESS)
-		key = term_as_text(body, key);
-	if (key.expr == NULL)
-		return key;
+	if (key.expr == NULL || !table_takes(body, table, &key, name->text))
+		return term_none(name->place);
 	lookup = term_node(body, EXPR_LOOKUP, TYPE_TEXT, &key, NULL);
 	lookup.place = place_join(name->place, body->parser.previous);
 	if (lookup.expr != NULL)
@@ -415,12 +418,58 @@ static struct term compare_parse(struct body *body, enum expr_kind kind, struct 
 	return term;
 }
 
+/* A, B]; false: a mistake, reported */
+static bool parts_parse(struct body *body, struct key *key, struct place bracket)
+{
+	enum list_next next = parser_first_in_list(&body->parser);
+
+	body->open++;
+	while (next == LIST_MORE && key_add_part(body, key, coalesce_parse(body)))
+		next = parser_next_in_list(&body->parser, bracket);
+	body->open--;
+	if (next == LIST_CLOSED && key->part_count == 0) {
+		report_error(body_report(body), bracket, "the list is empty");
+		return false;
+	}
+	return next == LIST_CLOSED;
+}
+
+/* [A, B] in NAME: what was remembered of both together; the bracket has been taken */
+static struct term together_parse(struct body *body)
+{
+	struct key *key = compiler_alloc(body->compiler, sizeof(*key));
+	struct place bracket = body->parser.previous;
+	struct token name;
+	struct term term;
+	bool negated;
+
+	if (key == NULL || !parts_parse(body, key, bracket))
+		return term_none(bracket);
+	negated = parser_accept_word(&body->parser, "not");
+	if (!parser_accept_word(&body->parser, "in")) {
+		parser_report_unexpected(&body->parser, "'in NAME'");
+		return term_none(bracket);
+	}
+	if (!parser_expect_name(&body->parser, "what is remembered", &name))
+		return term_none(bracket);
+	if (symbol_find(&body->compiler->tables, name.text) != NULL) {
+		report_error(body_report(body), name.place,
+			     "'%.*s' is a table: it is asked for one value", WORD_ARG(name.text));
+		return term_none(bracket);
+	}
+	term = in_set_term(body, key, bracket, &name);
+	return negated ? not_of(body, term) : term;
+}
+
 static struct term relation_parse(struct body *body)
 {
-	struct term left = coalesce_parse(body);
+	struct term left;
 	const struct token *next;
 	bool negated;
 
+	if (parser_accept_sign(&body->parser, "["))
+		return together_parse(body);
+	left = coalesce_parse(body);
 	if (left.expr == NULL)
 		return left;
 	next = parser_peek(&body->parser, LEX_EXPR);
@@ -467,7 +516,9 @@ static bool operator_parse(struct body *body, const char *word)
 	struct parser here = body->parser;
 
 	line_goes_on(body);
-	if (parser_accept_word(&body->parser, word))
+	if (parser_accept_word(&body->parser, word) &&
+	    !(body->has_refused && body->open == 0 &&
+	      token_is_word(parser_peek(&body->parser, LEX_WORD), "refused")))
 		return true;
 	body->parser = here;
 	return false;
@@ -519,6 +570,12 @@ struct term expr_parse(struct body *body)
 {
 	body->expr_depth = body->open = 0;
 	return or_parse(body);
+}
+
+struct term value_parse(struct body *body)
+{
+	body->expr_depth = body->open = 0;
+	return coalesce_parse(body);
 }
 
 bool condition_parse(struct body *body, const struct expr **condition_out)

@@ -97,6 +97,30 @@ static struct term in_list_parse(struct body *body, struct term left)
 	return term;
 }
 
+bool table_takes(struct body *body, const struct table *table, struct term *key, struct span name)
+{
+	bool is_address = key->expr->type == TYPE_ADDRESS;
+
+	if (table->kind == TABLE_CIDR && !is_address) {
+		report_error(body_report(body), key->place,
+			     "'%.*s' is a table of networks, and this is %s", WORD_ARG(name),
+			     type_name(key->expr->type));
+		report_hint(body_report(body), "it can be asked for client_address");
+		return false;
+	}
+	if ((table->kind == TABLE_DOMAIN || table->kind == TABLE_RECIPIENTS) && is_address) {
+		report_error(body_report(body), key->place,
+			     "'%.*s' is a table of %s, and this is an address", WORD_ARG(name),
+			     table->kind == TABLE_DOMAIN ? "domains" : "recipients");
+		report_hint(body_report(body), "it can be asked for %s",
+			    table->kind == TABLE_DOMAIN ? "client_name" : "recipient");
+		return false;
+	}
+	if (!is_address)
+		*key = term_as_text(body, *key);
+	return key->expr != NULL;
+}
+
 static struct term in_table_parse(struct body *body, struct term left)
 {
 	const struct symbol *symbol;
@@ -107,25 +131,11 @@ static struct term in_table_parse(struct body *body, struct term left)
 	if (!parser_expect_name(&body->parser, "a table or [list]", &name))
 		return term_none(left.place);
 	symbol = symbol_find(&body->compiler->tables, name.text);
-	if (symbol == NULL) {
-		struct guess guess = guess_of(name.text);
-
-		report_error(body_report(body), name.place, "no table is called '%.*s'",
-			     WORD_ARG(name.text));
-		symbols_guess(&body->compiler->tables, &guess);
-		report_guess(body_report(body), &guess);
-		return term_none(left.place);
-	}
+	if (symbol == NULL)
+		return one_in_set_term(body, left, &name);
 	table = symbol->what;
-	if (table->kind == TABLE_CIDR && left.expr->type != TYPE_ADDRESS) {
-		report_error(body_report(body), left.place,
-			     "'%.*s' is a table of networks, and this is %s", WORD_ARG(name.text),
-			     type_name(left.expr->type));
-		report_hint(body_report(body), "it can be asked for client_address");
+	if (!table_takes(body, table, &left, name.text))
 		return term_none(left.place);
-	}
-	if (left.expr->type != TYPE_ADDRESS)
-		left = term_as_text(body, left);
 	term = term_node(body, EXPR_IN_TABLE, TYPE_TRUTH, &left, NULL);
 	term.place = place_join(left.place, name.place);
 	if (term.expr != NULL)

@@ -1,6 +1,7 @@
 /* parser.c -- taking tokens, and getting back on the way after a mistake. */
 #include "base/number.h"
 #include "policy/compiler.h"
+#include "weigh/rates.h"
 
 void parser_init(struct parser *parser, struct compiler *compiler, struct lexer lexer)
 {
@@ -227,6 +228,27 @@ bool parser_expect_duration(struct parser *parser, const char *wanted, int64_t *
 	}
 	(void)parser_take(parser, LEX_WORD);
 	return true;
+}
+
+bool parser_expect_duration_within(struct parser *parser, const char *wanted, int64_t least_ms,
+				   int64_t most_ms, int64_t *ms_out)
+{
+	struct place place = parser_peek(parser, LEX_WORD)->place;
+	TEXT(least, 32);
+	TEXT(most, 32);
+	int64_t ms;
+
+	if (!parser_expect_duration(parser, wanted, &ms))
+		return false;
+	if (ms >= least_ms && ms <= most_ms) {
+		*ms_out = ms;
+		return true;
+	}
+	text_add_duration(&least, least_ms);
+	text_add_duration(&most, most_ms);
+	report_error(parser_report(parser), place, "%s must be between %s and %s", wanted,
+		     text_cstr(&least), text_cstr(&most));
+	return false;
 }
 
 void parser_skip_newlines(struct parser *parser)

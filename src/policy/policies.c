@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-enum { NO_TEXT, MAY_HAVE_TEXT, MUST_HAVE_TEXT };
-
 int body_find_weigh(const struct body *body, struct span name)
 {
 	for (int i = 0; i < body->policy->weigh_count; i++)
@@ -21,110 +19,10 @@ int body_find_variable(const struct body *body, struct span name)
 	return -1;
 }
 
-static bool if_parse(struct body *body, struct statement *statement)
+bool if_parse(struct body *body, struct statement *statement)
 {
 	return !parser_accept_word(&body->parser, "if") ||
 	       condition_parse(body, &statement->condition);
-}
-
-/* --- verdicts --- */
-
-static const struct verdict_word {
-	const char *keyword;
-	enum verdict_kind verdict;
-	int text;
-	const char *wanted;
-} verdicts[] = {
-	{ "pass", VERDICT_PASS, MAY_HAVE_TEXT, "" },
-	{ "permit", VERDICT_PERMIT, MAY_HAVE_TEXT, "" },
-	{ "reject", VERDICT_REJECT, MAY_HAVE_TEXT, "" },
-	{ "defer", VERDICT_DEFER, MAY_HAVE_TEXT, "" },
-	{ "hold", VERDICT_HOLD, MAY_HAVE_TEXT, "" },
-	{ "discard", VERDICT_DISCARD, MAY_HAVE_TEXT, "" },
-	{ "filter", VERDICT_FILTER, MUST_HAVE_TEXT, "\"transport:destination\"" },
-	{ "redirect", VERDICT_REDIRECT, MUST_HAVE_TEXT, "\"user@example.org\"" },
-	{ "reply", VERDICT_REPLY, MUST_HAVE_TEXT, "\"an action of access(5)\"" },
-};
-
-static struct span literal_of(const struct statement *statement)
-{
-	return statement->text.piece_count == 0 ? (struct span){ 0 }
-						: statement->text.piece[0].literal;
-}
-
-/* "5.7.1" and "550" are for good, "4.7.1" and "450" for now; they should say what the verdict
- * says.  A whole code of the other kind is taken at its word, so that one must be meant. */
-static void code_check(struct body *body, const struct statement *statement, struct place place)
-{
-	struct span text = literal_of(statement);
-	bool is_enhanced = text.len > 2 && text.at[1] == '.' && ascii_is_digit(text.at[2]);
-
-	if (!is_enhanced)
-		return;
-	if (statement->verdict == VERDICT_REJECT && text.at[0] == '4') {
-		report_warning(body_report(body), place,
-			       "reject answers 550, and 4.x.x says later");
-		report_hint(body_report(body), "write 5.x.x, or defer");
-	}
-	if (statement->verdict == VERDICT_DEFER && text.at[0] == '5') {
-		report_warning(body_report(body), place, "defer answers 450, and 5.x.x says never");
-		report_hint(body_report(body), "write 4.x.x, or reject");
-	}
-}
-
-static bool literal_fits(struct body *body, const struct statement *statement, size_t most,
-			 struct place place)
-{
-	size_t len = 0;
-
-	for (uint16_t i = 0; i < statement->text.piece_count; i++)
-		len += statement->text.piece[i].literal.len;
-	if (len <= most)
-		return true;
-	report_error(body_report(body), place, "the text is longer than %zu bytes", most);
-	return false;
-}
-
-static bool verdict_text_parse(struct body *body, struct statement *statement,
-			       const struct verdict_word *word)
-{
-	struct token token;
-
-	if (parser_peek(&body->parser, LEX_WORD)->kind != TOKEN_STRING) {
-		if (word->text == MUST_HAVE_TEXT)
-			parser_report_unexpected(&body->parser, word->wanted);
-		return word->text != MUST_HAVE_TEXT;
-	}
-	token = parser_take(&body->parser, LEX_WORD);
-	if (token.text.len == 0) {
-		report_error(body_report(body), token.place, "the text is empty");
-		return false;
-	}
-	if (!text_parse(body, &token, &statement->text) ||
-	    !literal_fits(body, statement, REPLY_TEXT_MAX, token.place))
-		return false;
-	code_check(body, statement, token.place);
-	return true;
-}
-
-static bool verdict_parse(struct body *body, struct statement *statement,
-			  const struct verdict_word *word)
-{
-	struct place keyword = body->parser.previous;
-
-	statement->kind = STATEMENT_VERDICT;
-	statement->verdict = word->verdict;
-	if (!verdict_text_parse(body, statement, word) || !if_parse(body, statement))
-		return false;
-	if (word->verdict == VERDICT_PERMIT) {
-		report_warning(body_report(body), keyword,
-			       "permit skips all later restrictions of the MTA: "
-			       "before reject_unauth_destination it makes an open relay");
-		report_hint(body_report(body), "pass lets the MTA go on asking");
-	}
-	if (statement->condition == NULL && !statement->observe && body->end.source == NULL)
-		body->end = keyword;
-	return true;
 }
 
 /* --- prepend, warn --- */
@@ -138,29 +36,7 @@ static bool text_statement_parse(struct body *body, struct statement *statement,
 	}
 	*token = parser_take(&body->parser, LEX_WORD);
 	return text_parse(body, token, &statement->text) &&
-	       literal_fits(body, statement, most, token->place) && if_parse(body, statement);
-}
-
-/* RFC 5322 section 2.2: printable bytes without colon. */
-static bool begins_with_header(struct span text)
-{
-	size_t colon = span_find(text, ':');
-
-	for (size_t i = 0; i < colon; i++)
-		if (text.at[i] <= ' ' || text.at[i] > '~')
-			return false;
-	return colon > 0 && colon < text.len;
-}
-
-/* "$received_spf": a value that is a header with its name. */
-static bool is_whole_header(const struct statement *statement)
-{
-	const struct template_piece *piece = statement->text.piece;
-
-	return statement->text.piece_count == 1 && piece->literal.len == 0 && piece->expr != NULL &&
-	       (piece->expr->kind == EXPR_RECEIVED_SPF ||
-		piece->expr->kind == EXPR_RECEIVED_SPF_HELO ||
-		piece->expr->kind == EXPR_AUTHENTICATION_RESULTS);
+	       text_fits(body, &statement->text, most, token->place) && if_parse(body, statement);
 }
 
 static bool prepend_parse(struct body *body, struct statement *statement)
@@ -171,12 +47,8 @@ static bool prepend_parse(struct body *body, struct statement *statement)
 	statement->kind = STATEMENT_PREPEND;
 	if (!text_statement_parse(body, statement, "\"Header: text\"", HEADER_TEXT_MAX, &token))
 		return false;
-	if (!is_whole_header(statement) && !begins_with_header(literal_of(statement))) {
-		report_error(body_report(body), token.place,
-			     "a header begins with its name and a colon");
-		report_hint(body_report(body), "such as \"X-Weighd: $summary\"");
+	if (!text_is_header(body, &statement->text, token.place))
 		return false;
-	}
 	if (statement->observe)
 		return true;
 	if (body->prepend.source != NULL) {
@@ -296,21 +168,20 @@ static const struct {
 	const char *keyword;
 	bool (*parse)(struct body *body, struct statement *statement);
 } others[] = {
-	{ "prepend", prepend_parse }, { "warn", warn_parse },   { "set", set_parse },
-	{ "unset", unset_parse },     { "weigh", weigh_parse },
+	{ "prepend", prepend_parse }, { "warn", warn_parse },
+	{ "set", set_parse },         { "unset", unset_parse },
+	{ "weigh", weigh_parse },     { "greylist", greylist_parse },
+	{ "limit", limit_parse },     { "remember", remember_parse },
 };
 
-enum { OTHERS = sizeof(others) / sizeof(*others), VERDICTS = sizeof(verdicts) / sizeof(*verdicts) };
+enum { OTHERS = sizeof(others) / sizeof(*others) };
 
 bool statement_is_known(struct span keyword)
 {
 	for (size_t i = 0; i < OTHERS; i++)
 		if (span_equal(keyword, span_cstr(others[i].keyword)))
 			return true;
-	for (size_t i = 0; i < VERDICTS; i++)
-		if (span_equal(keyword, span_cstr(verdicts[i].keyword)))
-			return true;
-	return span_equal(keyword, SPAN("observe"));
+	return verdict_is_known(keyword) || span_equal(keyword, SPAN("observe"));
 }
 
 static void report_unknown_statement(struct body *body, const struct token *keyword)
@@ -335,8 +206,7 @@ static void report_unknown_statement(struct body *body, const struct token *keyw
 		     WORD_ARG(keyword->text));
 	for (size_t i = 0; i < OTHERS; i++)
 		guess_offer(&guess, span_cstr(others[i].keyword));
-	for (size_t i = 0; i < VERDICTS; i++)
-		guess_offer(&guess, span_cstr(verdicts[i].keyword));
+	verdicts_guess(&guess);
 	guess_offer(&guess, SPAN("observe"));
 	report_guess(report, &guess);
 }
@@ -354,14 +224,13 @@ static bool keyword_parse(struct body *body, struct token keyword, struct statem
 	for (size_t i = 0; i < OTHERS; i++)
 		if (token_is_word(&keyword, others[i].keyword))
 			return others[i].parse(body, statement);
-	for (size_t i = 0; i < VERDICTS; i++)
-		if (token_is_word(&keyword, verdicts[i].keyword))
-			return verdict_parse(body, statement, &verdicts[i]);
+	if (keyword.kind == TOKEN_WORD && verdict_is_known(keyword.text))
+		return verdict_parse(body, &keyword, statement);
 	report_unknown_statement(body, &keyword);
 	return false;
 }
 
-static bool body_add(struct body *body, const struct statement *statement)
+bool body_add(struct body *body, const struct statement *statement)
 {
 	struct policy *policy = body->policy;
 	struct statement *grown = compiler_grow(body->compiler, body->statement,
@@ -374,6 +243,11 @@ static bool body_add(struct body *body, const struct statement *statement)
 		body->weigh_at[statement->ordinal] = policy->statement_count;
 		policy->weigh_count++;
 	}
+	if (statement->kind == STATEMENT_LIMIT) {
+		body->limit_at[statement->limit->ordinal] = policy->statement_count;
+		policy->limit_count++;
+	}
+	body->has_greylist |= statement->kind == STATEMENT_GREYLIST;
 	grown[policy->statement_count++] = *statement;
 	return true;
 }
@@ -390,21 +264,33 @@ static void report_unreachable(struct body *body, struct place place)
 	report_hint(body_report(body), "line %u decides in any case", line);
 }
 
+bool body_has_room(struct body *body, struct place place)
+{
+	if (body->policy->statement_count < STATEMENTS_MAX)
+		return true;
+	report_error(body_report(body), place, "a policy has at most %d statements",
+		     STATEMENTS_MAX);
+	return false;
+}
+
+/* What it would have found or given nobody knows: no mistakes made of that. */
+static bool leaves_unsure(const struct token *keyword, const struct statement *statement)
+{
+	return token_is_word(keyword, "weigh") || token_is_word(keyword, "greylist") ||
+	       token_is_word(keyword, "limit") || statement->observe ||
+	       word_is_future(keyword->text);
+}
+
 static bool statement_parse(struct body *body)
 {
 	struct token keyword = parser_take(&body->parser, LEX_WORD);
 	struct statement statement = { .origin = origin_of(keyword.place) };
 
-	if (body->policy->statement_count == STATEMENTS_MAX) {
-		report_error(body_report(body), keyword.place, "a policy has at most %d statements",
-			     STATEMENTS_MAX);
+	if (!body_has_room(body, keyword.place))
 		return false;
-	}
 	report_unreachable(body, keyword.place);
 	if (!keyword_parse(body, keyword, &statement)) {
-		/* What it would have found or given nobody knows: no mistakes made of that. */
-		body->is_unsure |= token_is_word(&keyword, "weigh") || statement.observe ||
-				   word_is_future(keyword.text);
+		body->is_unsure |= leaves_unsure(&keyword, &statement);
 		return false;
 	}
 	return body_add(body, &statement);
@@ -442,6 +328,8 @@ void policy_compile(struct compiler *compiler, const struct waiting_policy *wait
 	policy->statement = body->statement;
 	for (unsigned i = 0; i < policy->weigh_count; i++)
 		policy->weigh[i] = body_weigh(body, i);
+	for (unsigned i = 0; i < policy->limit_count; i++)
+		policy->limit[i] = &body->statement[body->limit_at[i]];
 	body_check_questions(body, waiting->place);
 }
 

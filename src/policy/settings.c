@@ -141,8 +141,12 @@ static bool listen_parse(struct parser *parser)
 		return false;
 	if (parser_accept_word(parser, "mode") && !listener_parse_mode(parser, &listener))
 		return false;
+	if (parser_accept_word(parser, "greylistd"))
+		listener.protocol = LISTENER_GREYLISTD;
 	if (!parser_accept_word(parser, "policy")) {
-		parser_report_unexpected(parser, "'policy NAME'");
+		parser_report_unexpected(parser, listener.protocol == LISTENER_POLICY
+							 ? "'policy NAME' or 'greylistd'"
+							 : "'policy NAME'");
 		return false;
 	}
 	return parser_expect_name(parser, "a policy's name", &policy) &&
@@ -162,8 +166,30 @@ static void policy_know_us(struct policy *policy, const struct config *config)
 	policy->receiver = config_receiver(config);
 }
 
+static bool has_greylist(const struct policy *policy)
+{
+	for (uint16_t i = 0; i < policy->statement_count; i++)
+		if (policy->statement[i].kind == STATEMENT_GREYLIST)
+			return true;
+	return false;
+}
+
+static void listener_set_policy(struct compiler *compiler, struct listener *listener,
+				const struct token *name, const struct policy *policy)
+{
+	listener->policy = policy;
+	if (listener->protocol != LISTENER_GREYLISTD || has_greylist(policy))
+		return;
+	report_warning(&compiler->report, name->place,
+		       "greylistd is asked whether to greylist, and '%.*s' never does",
+		       WORD_ARG(name->text));
+}
+
 void settings_finish(struct compiler *compiler)
 {
+	struct config *config = compiler->config;
+
+	config->store.entries_max = (uint64_t)config->limits.store_entries;
 	for (const struct waiting_listener *waiting = compiler->waiting_listener; waiting != NULL;
 	     waiting = waiting->next) {
 		const struct token *name = &waiting->policy;
@@ -171,7 +197,7 @@ void settings_finish(struct compiler *compiler)
 		struct guess guess = guess_of(name->text);
 
 		if (symbol != NULL) {
-			waiting->listener->policy = symbol->what;
+			listener_set_policy(compiler, waiting->listener, name, symbol->what);
 			continue;
 		}
 		report_error(&compiler->report, name->place, "no policy is called '%.*s'",
@@ -428,7 +454,8 @@ static const struct {
 	{ "mode", mode_parse, false },         { "log", log_parse, false },
 	{ "workers", workers_parse, false },   { "user", user_parse, false },
 	{ "limits", limits_parse, false },     { "hostname", hostname_parse, false },
-	{ "hide", hide_parse, false },
+	{ "hide", hide_parse, false },         { "store", store_parse, false },
+	{ "sendmail", sendmail_parse, false },
 };
 _Static_assert(sizeof(settings) / sizeof(*settings) <= SETTINGS_MAX, "a place for each");
 
@@ -468,6 +495,10 @@ static void settings_copy(const struct config *from, struct config *to)
 	to->hostname = from->hostname;
 	to->hides_receiver = from->hides_receiver;
 	to->limits = from->limits;
+	to->store = from->store;
+	to->store_origin = from->store_origin;
+	to->password_file = from->password_file;
+	to->sendmail = from->sendmail;
 }
 
 enum settings_result setting_parse(struct parser *parser, const struct token *keyword)

@@ -1,37 +1,10 @@
-/* tables.c -- the statement "table": inline lists, files of keys, files of networks. */
-#include "base/escape.h"
-#include "policy/compiler.h"
-
-enum { TABLE_MISTAKES_MAX = 20 };
-
-static struct span lower_copy(struct compiler *compiler, struct span s)
-{
-	char *lower;
-	size_t i = 0;
-
-	while (i < s.len && s.at[i] == ascii_lower(s.at[i]))
-		i++;
-	if (i == s.len)
-		return s;
-	lower = compiler_alloc(compiler, s.len + 1);
-	if (lower == NULL)
-		return s;
-	for (i = 0; i < s.len; i++)
-		lower[i] = ascii_lower(s.at[i]);
-	return span_of(lower, s.len);
-}
-
-/* A key as table_find looks for it: lower case, an address in its canonical form. */
-static struct span table_key(struct compiler *compiler, struct span s)
-{
-	TEXT(text, IP_TEXT_MAX);
-	struct ip ip;
-
-	if (ip_parse(s, &ip) != OK)
-		return lower_copy(compiler, s);
-	text_add_ip(&text, ip);
-	return compiler_copy(compiler, text_span(&text));
-}
+/* tables.c -- the statement "table": inline lists, and files of all kinds of rows.
+ *
+ *	table NAME inline { KEY [VALUE], ... }
+ *	table NAME KIND [optional] "PATH"
+ *	table NAME KIND [optional] ["PATH", "PATH"]
+ */
+#include "policy/tables.h"
 
 static struct table_row *table_add(struct compiler *compiler, struct table *table,
 				   struct table_row row)
@@ -87,209 +60,139 @@ static bool inline_parse(struct parser *parser, struct table *table)
 
 /* --- files --- */
 
-struct table_file {
-	struct compiler *compiler;
-	struct table *table;
-	const struct source *source;
-	unsigned mistakes;
-};
+static size_t count_lines(struct span text)
+{
+	struct span line;
+	size_t lines = 0;
+
+	while (span_cut(&text, '\n', &line))
+		lines += line.len > 0 && line.at[0] != '#' && line.at[0] != '\r';
+	return lines;
+}
+
+/* An array with room for more; NULL: no room. */
+static void *widen(struct compiler *compiler, const void *array, size_t count, size_t more,
+		   size_t item_bytes)
+{
+	void *wider = compiler_alloc(compiler, (count + more + 1) * item_bytes);
+
+	if (wider != NULL && count > 0)
+		memcpy(wider, array, count * item_bytes);
+	return wider;
+}
+
+static bool rows_reserve(struct compiler *compiler, struct table *table, size_t more)
+{
+	table->row = widen(compiler, table->row, table->row_count, more, sizeof(*table->row));
+	return table->row != NULL;
+}
 
 /* Room for a row a line at once: a million rows are not to be moved twenty times. */
-static bool rows_prepare(struct table_file *file)
+static bool table_reserve(struct table_file *file, unsigned holds)
 {
-	struct span rest = file->source->text, line;
-	size_t rows = 0;
+	struct compiler *compiler = file->compiler;
+	struct table *table = file->table;
+	size_t lines = count_lines(file->source->text);
 
-	while (span_cut(&rest, '\n', &line))
-		rows += line.len > 0 && line.at[0] != '#' && line.at[0] != '\r';
-	if (rows > TABLE_ROWS_MAX) {
-		report_error(&file->compiler->report, (struct place){ file->source, 0, 0 },
+	if (lines + table->row_count > TABLE_ROWS_MAX) {
+		report_error(&compiler->report, (struct place){ file->source, 0, 0 },
 			     "a table has at most %d rows", TABLE_ROWS_MAX);
 		return false;
 	}
-	file->table->row = compiler_alloc(file->compiler, sizeof(struct table_row) * (rows + 1));
-	return file->table->row != NULL;
-}
-
-static void row_add(struct table_file *file, struct table_row row)
-{
-	file->table->row[file->table->row_count++] = row;
-}
-
-static struct place place_in(const struct table_file *file, struct span s)
-{
-	return (struct place){ file->source, (size_t)(s.at - file->source->text.at), s.len };
-}
-
-static bool is_clean(struct table_file *file, struct span line)
-{
-	struct span rest = line;
-
-	while (rest.len > 0) {
-		uint32_t character;
-		size_t len = (unsigned char)rest.at[0] < 0x80 ? 1 : utf8_decode(rest, &character);
-
-		if (len == 0 || ((unsigned char)rest.at[0] < 0x20 && rest.at[0] != '\t')) {
-			report_error(&file->compiler->report, place_in(file, span_first(rest, 1)),
-				     "byte 0x%02x is no text: this file must be UTF-8",
-				     (unsigned char)rest.at[0]);
-			file->mistakes++;
-			return false;
-		}
-		rest = span_from(rest, len);
-	}
-	return true;
-}
-
-static struct span first_word(struct span line)
-{
-	size_t len = 0;
-
-	while (len < line.len && line.at[len] != ' ' && line.at[len] != '\t')
-		len++;
-	return span_first(line, len);
-}
-
-/* As in Postfix, a line that begins with a blank goes on with the one before. */
-static bool keys_continue(struct table_file *file, struct span line)
-{
-	struct table *table = file->table;
-	struct table_row *row;
-	char *joined;
-
-	if (table->row_count == 0) {
-		report_error(&file->compiler->report, place_in(file, line),
-			     "a line that begins with a blank goes on with the one before");
-		file->mistakes++;
-		return true;
-	}
-	row = &table->row[table->row_count - 1];
-	if (row->value.len == 0) {
-		row->value = line;
-		return true;
-	}
-	joined = compiler_alloc(file->compiler, row->value.len + 1 + line.len);
-	if (joined == NULL)
+	if ((holds & HOLDS_ROWS) != 0 && !rows_reserve(compiler, table, lines))
 		return false;
-	memcpy(joined, row->value.at, row->value.len);
-	joined[row->value.len] = ' ';
-	memcpy(joined + row->value.len + 1, line.at, line.len);
-	row->value = span_of(joined, row->value.len + 1 + line.len);
-	return true;
-}
-
-static bool keys_line(struct table_file *file, struct span whole)
-{
-	struct span line = span_trim(whole);
-	struct span key = first_word(line);
-	struct table_row row = {
-		.key = table_key(file->compiler, key),
-		.value = span_trim(span_from(line, key.len)),
-	};
-
-	if (whole.at[0] == ' ' || whole.at[0] == '\t')
-		return keys_continue(file, line);
-	row_add(file, row);
-	return true;
-}
-
-static bool networks_line(struct table_file *file, struct span whole)
-{
-	struct span line = span_trim(whole);
-	struct span word = first_word(line);
-	struct table_row row = { .value = span_trim(span_from(line, word.len)) };
-
-	if (prefix_parse(word, &row.prefix) == OK) {
-		row_add(file, row);
+	if ((holds & HOLDS_NETWORKS) != 0 && !rows_reserve(compiler, table->networks, lines))
+		return false;
+	if ((holds & HOLDS_PATTERNS) == 0)
 		return true;
-	}
-	report_error(&file->compiler->report, place_in(file, word),
-		     "this is no network such as 192.0.2.0/24 or 2001:db8::/32");
-	if (span_find(word, '/') < word.len)
-		report_hint(&file->compiler->report,
-			    "is it too long, or are there bits behind its end?");
-	file->mistakes++;
-	return true;
+	if (lines > TABLE_PATTERNS_MAX - table->pattern_count)
+		lines = TABLE_PATTERNS_MAX - table->pattern_count;
+	table->pattern = widen(compiler, table->pattern, table->pattern_count, lines,
+			       sizeof(*table->pattern));
+	return table->pattern != NULL;
 }
 
-static bool table_read(struct table_file *file, bool (*line_read)(struct table_file *, struct span))
-{
-	struct span rest = file->source->text, line;
+struct table_reading {
+	struct table *table;
+	const struct table_format *format;
+	bool is_optional;
+};
 
-	if (span_starts(rest, SPAN("\xef\xbb\xbf")))
-		rest = span_from(rest, 3);
-	while (file->mistakes < TABLE_MISTAKES_MAX && span_cut(&rest, '\n', &line)) {
-		struct span trimmed;
-
-		if (line.len > 0 && line.at[line.len - 1] == '\r')
-			line.len--;
-		trimmed = span_trim(line);
-		if (trimmed.len == 0 || trimmed.at[0] == '#' || !is_clean(file, line))
-			continue;
-		if (!line_read(file, line))
-			return false;
-	}
-	return true;
-}
-
-static bool file_parse(struct parser *parser, struct table *table,
-		       bool (*line_read)(struct table_file *, struct span))
+static bool file_parse(struct parser *parser, const struct table_reading *reading)
 {
 	struct compiler *compiler = parser->compiler;
-	struct table_file file = { .compiler = compiler, .table = table };
+	struct table_file file = {
+		.compiler = compiler,
+		.table = reading->table,
+		.first_row = reading->table->row_count,
+	};
 	struct token token;
 	struct span path;
 
 	if (!parser_expect_text(parser, LEX_WORD, "a file", &token, &path))
 		return false;
 	path = compiler_path(compiler, token.place.source, path);
-	file.source = compiler_load(compiler, path, token.place, true);
-	return file.source == NULL || (rows_prepare(&file) && table_read(&file, line_read));
+	file.source = reading->is_optional ? compiler_load_optional(compiler, path, token.place)
+					   : compiler_load(compiler, path, token.place, true);
+	return file.source == NULL ||
+	       (table_reserve(&file, reading->format->holds) && table_read(&file, reading->format));
 }
 
-static bool keys_parse(struct parser *parser, struct table *table)
+static bool files_parse(struct parser *parser, const struct table_reading *reading)
 {
-	return file_parse(parser, table, keys_line);
+	struct place bracket;
+	enum list_next next;
+
+	if (!parser_accept_sign(parser, "["))
+		return file_parse(parser, reading);
+	bracket = parser->previous;
+	for (next = parser_first_in_list(parser); next == LIST_MORE;
+	     next = parser_next_in_list(parser, bracket))
+		if (!file_parse(parser, reading))
+			return false;
+	return next == LIST_CLOSED;
 }
 
-static bool networks_parse(struct parser *parser, struct table *table)
+static bool format_parse(struct parser *parser, struct table *table,
+			 const struct table_format *format)
 {
-	table->kind = TABLE_CIDR;
-	return file_parse(parser, table, networks_line);
-}
+	struct table_reading reading = { .table = table, .format = format };
 
-static const struct {
-	const char *keyword;
-	bool (*parse)(struct parser *parser, struct table *table);
-} kinds[] = {
-	{ "inline", inline_parse },
-	{ "file", keys_parse },
-	{ "cidr", networks_parse },
-};
+	table->kind = format->kind;
+	if ((format->holds & HOLDS_NETWORKS) != 0) {
+		table->networks = compiler_alloc(parser->compiler, sizeof(*table->networks));
+		if (table->networks == NULL)
+			return false;
+		table->networks->kind = TABLE_CIDR;
+	}
+	reading.is_optional = parser_accept_word(parser, "optional");
+	return files_parse(parser, &reading);
+}
 
 static bool kind_parse(struct parser *parser, struct table *table)
 {
+	static const char kinds[] = "inline, file, cidr, regex, domain, postgrey-clients, "
+				    "postgrey-recipients or exim-hosts";
+	const struct table_format *format;
 	struct guess guess;
 	struct token token;
 
 	if (!parser_expect_name(parser, "the kind of the table", &token))
 		return false;
+	if (token_is_word(&token, "inline"))
+		return inline_parse(parser, table);
 	guess = guess_of(token.text);
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		guess_offer(&guess, span_cstr(kinds[i].keyword));
-		if (token_is_word(&token, kinds[i].keyword))
-			return kinds[i].parse(parser, table);
-	}
-	if (word_is_future(token.text)) {
-		report_error(parser_report(parser), token.place,
-			     "tables of kind '%.*s' are not in this version", WORD_ARG(token.text));
-		report_hint(parser_report(parser), "inline, file or cidr");
-		return false;
-	}
-	report_error(parser_report(parser), token.place, "no kind of table is called '%.*s'",
+	guess_offer(&guess, SPAN("inline"));
+	format = table_format_find(token.text, &guess);
+	if (format != NULL)
+		return format_parse(parser, table, format);
+	report_error(parser_report(parser), token.place,
+		     word_is_future(token.text) ? "tables of kind '%.*s' are not in this version"
+						: "no kind of table is called '%.*s'",
 		     WORD_ARG(token.text));
-	report_hint(parser_report(parser), "inline, file or cidr");
-	report_guess(parser_report(parser), &guess);
+	report_hint(parser_report(parser), kinds);
+	if (!word_is_future(token.text))
+		report_guess(parser_report(parser), &guess);
 	return false;
 }
 

@@ -46,9 +46,9 @@ static size_t name_len(struct body *body, struct span rest)
 		if (ends && value_named(body, span_first(rest, len), (struct place){ 0 }).expr)
 			return len;
 	}
-	while (len < whole && rest.at[len] != '.' && rest.at[len] != '-')
-		len++;
-	return len;
+	while (whole > 0 && (rest.at[whole - 1] == '.' || rest.at[whole - 1] == '-'))
+		whole--;
+	return whole;
 }
 
 /* ${EXPR}: what is between the braces is read by the parser, in its place. */
@@ -141,4 +141,63 @@ bool text_parse(struct body *body, const struct token *token, struct template *o
 	out->piece = pieces.piece;
 	out->piece_count = pieces.count;
 	return is_sound;
+}
+
+bool text_standard(struct body *body, struct span text, struct template *out)
+{
+	struct source *source = compiler_alloc(body->compiler, sizeof(*source));
+	char *quoted = compiler_alloc(body->compiler, text.len + 2);
+	struct lexer lexer = { .source = source, .end = text.len + 2 };
+	struct token token;
+
+	if (source == NULL || quoted == NULL)
+		return false;
+	quoted[0] = quoted[text.len + 1] = '"';
+	memcpy(quoted + 1, text.at, text.len);
+	source->text = span_of(quoted, text.len + 2);
+	token = lexer_next(&lexer, LEX_WORD);
+	return text_parse(body, &token, out);
+}
+
+bool text_fits(struct body *body, const struct template *text, size_t most, struct place place)
+{
+	size_t len = 0;
+
+	for (uint16_t i = 0; i < text->piece_count; i++)
+		len += text->piece[i].literal.len;
+	if (len <= most)
+		return true;
+	report_error(body_report(body), place, "the text is longer than %zu bytes", most);
+	return false;
+}
+
+/* RFC 5322 section 2.2: printable bytes without colon. */
+static bool begins_with_header(struct span text)
+{
+	size_t colon = span_find(text, ':');
+
+	for (size_t i = 0; i < colon; i++)
+		if (text.at[i] <= ' ' || text.at[i] > '~')
+			return false;
+	return colon > 0 && colon < text.len;
+}
+
+/* "$received_spf": a value that is a header with its name. */
+static bool is_whole_header(const struct template *text)
+{
+	const struct template_piece *piece = text->piece;
+
+	return text->piece_count == 1 && piece->literal.len == 0 && piece->expr != NULL &&
+	       (piece->expr->kind == EXPR_RECEIVED_SPF ||
+		piece->expr->kind == EXPR_RECEIVED_SPF_HELO ||
+		piece->expr->kind == EXPR_AUTHENTICATION_RESULTS);
+}
+
+bool text_is_header(struct body *body, const struct template *text, struct place place)
+{
+	if (is_whole_header(text) || begins_with_header(text_literal(text)))
+		return true;
+	report_error(body_report(body), place, "a header begins with its name and a colon");
+	report_hint(body_report(body), "such as \"X-Weighd: $summary\"");
+	return false;
 }

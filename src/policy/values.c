@@ -165,7 +165,7 @@ static struct term attribute_term(struct body *body, enum expr_kind kind, enum a
 	return term;
 }
 
-/* sender.local, client_name.domain */
+/* sender.local, sender.folded, client_name.domain */
 static struct term part_term(struct body *body, struct span name, struct span part,
 			     struct place place)
 {
@@ -177,7 +177,12 @@ static struct term part_term(struct body *body, struct span name, struct span pa
 	enum attribute attribute;
 	bool is_domain = span_equal(part, SPAN("domain"));
 
-	if (!attribute_find(name, &attribute) || !(is_domain || span_equal(part, SPAN("local"))))
+	if (!attribute_find(name, &attribute))
+		return term_none(place);
+	if (span_equal(part, SPAN("folded")) &&
+	    (attribute == ATTRIBUTE_sender || attribute == ATTRIBUTE_recipient))
+		return attribute_term(body, EXPR_FOLDED, attribute, place);
+	if (!is_domain && !span_equal(part, SPAN("local")))
 		return term_none(place);
 	for (size_t i = 0; i < sizeof(with_local) / sizeof(*with_local); i++)
 		if (with_local[i] == attribute)
@@ -269,6 +274,20 @@ static struct term hits_term(struct body *body, struct span name, struct place p
 	return term_none(place);
 }
 
+/* What a statement that counts came to: greylist.wait, user-hour.used; in a limit's own texts
+ * also limit.used. */
+static struct term counted_term(struct body *body, struct span owner, struct span field,
+				struct place place)
+{
+	const struct limit *limit = body_find_limit(body, owner);
+
+	if (span_equal(owner, SPAN("greylist")))
+		return greylist_term(body, field, place);
+	if (limit == NULL && span_equal(owner, SPAN("limit")) && body->own != NULL)
+		limit = body->own->limit;
+	return limit == NULL ? term_none(place) : limit_term(body, limit, field, place);
+}
+
 static struct term dotted_term(struct body *body, struct span name, struct place place)
 {
 	size_t dot = span_rfind(name, '.');
@@ -280,6 +299,8 @@ static struct term dotted_term(struct body *body, struct span name, struct place
 		term = hits_term(body, owner, place);
 	if (term.expr == NULL && ordinal >= 0)
 		term = text_term(body, (unsigned)ordinal, part, place);
+	if (term.expr == NULL)
+		term = counted_term(body, owner, part, ordinal >= 0 ? (struct place){ 0 } : place);
 	if (term.expr == NULL && ordinal >= 0)
 		term = finding_term(body, (unsigned)ordinal, part, place);
 	return term;
@@ -295,6 +316,8 @@ static const struct {
 	{ "client_network", EXPR_CLIENT_NETWORK, TYPE_TEXT },
 	{ "id", EXPR_ID, TYPE_TEXT },
 	{ "summary", EXPR_SUMMARY, TYPE_TEXT },
+	{ "hostname", EXPR_HOSTNAME, TYPE_TEXT },
+	{ "date", EXPR_DATE, TYPE_TEXT },
 	{ "received_spf", EXPR_RECEIVED_SPF, TYPE_TEXT },
 	{ "received_spf_helo", EXPR_RECEIVED_SPF_HELO, TYPE_TEXT },
 	{ "authentication_results", EXPR_AUTHENTICATION_RESULTS, TYPE_TEXT },
@@ -347,6 +370,10 @@ static void values_guess(struct body *body, struct span name)
 
 		for (unsigned i = 0; i < body->policy->weigh_count; i++)
 			guess_offer(&owner, body_weigh(body, i)->name);
+		for (unsigned i = 0; i < body->policy->limit_count; i++)
+			guess_offer(&owner, body->limit[i]->name);
+		if (body->has_greylist)
+			guess_offer(&owner, SPAN("greylist"));
 		if (owner.best.len > 0)
 			guess = owner;
 	}
@@ -365,6 +392,12 @@ struct term value_named(struct body *body, struct span name, struct place place)
 		report_error(body_report(body), place, "'%.*s' is a table", WORD_ARG(name));
 		report_hint(body_report(body), "ask it by KEY in %.*s or %.*s[KEY]", WORD_ARG(name),
 			    WORD_ARG(name));
+		return term;
+	}
+	if (symbol_find(&body->compiler->sets, name) != NULL) {
+		report_error(body_report(body), place, "'%.*s' is what is remembered",
+			     WORD_ARG(name));
+		report_hint(body_report(body), "ask it by VALUE in %.*s", WORD_ARG(name));
 		return term;
 	}
 	/* What follows from a mistake is not another one. */

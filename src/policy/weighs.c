@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-#define POINTS_MAX 10000.0
+#define POINTS_MAX    10000.0
+#define IMPLIED_CHECK "organisation"
 
 /* --- the check and its zone --- */
 
@@ -304,6 +305,21 @@ static bool tail_parse(struct weigh *weigh)
 
 /* --- what it means for the policy --- */
 
+/* "organisation", "organisation-2", ...: the first that is free.  Whoever chooses it himself has
+ * it: the taken name is passed over, too. */
+static struct span imply_name(struct body *body, struct span taken)
+{
+	for (unsigned i = 1;; i++) {
+		TEXT(name, DOMAIN_NAME_MAX);
+
+		text_addf(&name, i == 1 ? "%s" : "%s-%u", IMPLIED_CHECK, i);
+		if (!span_equal(text_span(&name), taken) &&
+		    body_find_weigh(body, text_span(&name)) < 0 &&
+		    body_find_limit(body, text_span(&name)) == NULL)
+			return compiler_copy(body->compiler, text_span(&name));
+	}
+}
+
 /* Another name for the findings of a zone whose alias is taken: its first label, all of its
  * name, or the check and the alias: bl1, bl1-example-org, rhsbl-example. */
 static bool weigh_rename(struct weigh *weigh)
@@ -324,12 +340,26 @@ static bool weigh_rename(struct weigh *weigh)
 			text_add(&name, zone->alias);
 		}
 		if (!word_is_name(text_span(&name)) ||
+		    body_find_limit(weigh->body, text_span(&name)) != NULL ||
 		    body_find_weigh(weigh->body, text_span(&name)) >= 0)
 			continue;
 		weigh->statement->name = compiler_copy(weigh->body->compiler, text_span(&name));
 		return true;
 	}
 	return false;
+}
+
+/* What a greylist statement has brought along gives way to a name that was chosen. */
+static bool weigh_give_way(struct body *body, int other)
+{
+	struct statement *implied = &body->statement[body->weigh_at[other]];
+	struct span name = implied->name;
+
+	if ((body->weigh_implied >> other & 1) == 0)
+		return false;
+	implied->name = (struct span){ 0 };
+	implied->name = imply_name(body, name);
+	return true;
 }
 
 static bool weigh_is_new(struct weigh *weigh)
@@ -343,7 +373,14 @@ static bool weigh_is_new(struct weigh *weigh)
 			     "a policy weighs at most %d times", WEIGHS_MAX);
 		return false;
 	}
-	if (other < 0)
+	if (body_find_limit(body, weigh->statement->name) != NULL &&
+	    (weigh->is_named || !weigh_rename(weigh))) {
+		report_error(weigh_report(weigh), weigh->name_place,
+			     "'%.*s' is the name of a limit already",
+			     WORD_ARG(weigh->statement->name));
+		return false;
+	}
+	if (other < 0 || weigh_give_way(body, other))
 		return true;
 	if (!weigh->is_named && weigh_rename(weigh))
 		return true;
@@ -386,6 +423,26 @@ static void range_add(struct weigh *weigh)
 	}
 }
 
+static void arguments_standard(struct weigh *weigh)
+{
+	const struct compiler *compiler = weigh->body->compiler;
+	struct arguments *arguments = &weigh->statement->arguments;
+	const struct check *check = weigh->statement->check;
+
+	arguments->subjects = check->takes_subjects ? check->subjects_default : 0;
+	arguments->receiver = config_receiver(compiler->config);
+	arguments->suffixes = compiler->loader->suffixes;
+}
+
+static void weigh_take_ordinal(struct weigh *weigh)
+{
+	struct body *body = weigh->body;
+
+	weigh->statement->ordinal = body->policy->weigh_count;
+	body->weigh_place[weigh->statement->ordinal] = weigh->check_place;
+	body->asks += weigh->statement->check->asks_max;
+}
+
 bool weigh_parse(struct body *body, struct statement *statement)
 {
 	struct weigh weigh = { .body = body, .statement = statement };
@@ -398,16 +455,70 @@ bool weigh_parse(struct body *body, struct statement *statement)
 	if (statement->check == NULL)
 		return false;
 	statement->name = token.text;
-	statement->arguments.subjects =
-		statement->check->takes_subjects ? statement->check->subjects_default : 0;
-	statement->arguments.receiver = config_receiver(body->compiler->config);
+	arguments_standard(&weigh);
 	weigh.check_place = weigh.name_place = token.place;
 	if ((statement->check->takes_zone && !zone_find(&weigh)) || !parameters_prepare(&weigh) ||
 	    !items_parse(&weigh) || !tail_parse(&weigh) || !weigh_is_new(&weigh))
 		return false;
-	statement->ordinal = body->policy->weigh_count;
-	body->weigh_place[statement->ordinal] = weigh.check_place;
-	body->asks += statement->check->asks_max;
+	weigh_take_ordinal(&weigh);
 	range_add(&weigh);
 	return true;
+}
+
+static const struct check *implied_check(const struct compiler *compiler)
+{
+	for (size_t i = 0; compiler->checks[i] != NULL; i++)
+		if (span_equal(span_cstr(compiler->checks[i]->name), SPAN(IMPLIED_CHECK)))
+			return compiler->checks[i];
+	return NULL;
+}
+
+/* One that every mail comes by above. */
+static int find_unconditional(const struct body *body, const struct check *check)
+{
+	for (unsigned i = 0; i < body->policy->weigh_count; i++)
+		if (body_weigh(body, i)->check == check && body_weigh(body, i)->condition == NULL)
+			return (int)i;
+	return -1;
+}
+
+static bool can_imply(struct body *body, const struct check *check, struct place place)
+{
+	if (check == NULL)
+		report_error(body_report(body), place, "this greylist needs 'by EXPR, ...'");
+	else if (body->policy->weigh_count == WEIGHS_MAX)
+		report_error(body_report(body), place,
+			     "a policy weighs at most %d times, and this is one more", WEIGHS_MAX);
+	else
+		return body_has_room(body, place);
+	return false;
+}
+
+bool weigh_imply(struct body *body, const struct statement *greylist, struct place place,
+		 uint8_t *ordinal_out)
+{
+	const struct check *check = implied_check(body->compiler);
+	struct statement statement = {
+		.kind = STATEMENT_WEIGH,
+		.origin = greylist->origin,
+		.condition = greylist->condition,
+		.check = check,
+	};
+	struct weigh weigh = { .body = body, .statement = &statement, .check_place = place };
+	int known = check == NULL ? -1 : find_unconditional(body, check);
+
+	if (known >= 0) {
+		*ordinal_out = (uint8_t)known;
+		return true;
+	}
+	if (!can_imply(body, check, place))
+		return false;
+	arguments_standard(&weigh);
+	statement.name = imply_name(body, (struct span){ 0 });
+	if (!parameters_prepare(&weigh))
+		return false;
+	weigh_take_ordinal(&weigh);
+	*ordinal_out = statement.ordinal;
+	body->weigh_implied |= UINT64_C(1) << statement.ordinal;
+	return body_add(body, &statement) && body_has_room(body, place);
 }

@@ -136,7 +136,8 @@ bool census_is_over(const struct census *census)
 	return census_count(census) > atomic_load(&census->connections_max);
 }
 
-struct census_seat *census_join(struct census *census, struct front *front)
+struct census_seat *census_join(struct census *census, void *front,
+				void (*evict_later)(void *front))
 {
 	struct census_seat *seat = NULL;
 
@@ -144,6 +145,7 @@ struct census_seat *census_join(struct census *census, struct front *front)
 	if (atomic_load(&census->seat_count) < CENSUS_FRONTS_MAX) {
 		seat = &census->seat[atomic_load(&census->seat_count)];
 		seat->front = front;
+		seat->evict_later = evict_later;
 		atomic_store(&seat->oldest_idle_ms, INT64_MAX);
 		atomic_fetch_add(&census->seat_count, 1);
 	}
@@ -151,9 +153,9 @@ struct census_seat *census_join(struct census *census, struct front *front)
 	return seat;
 }
 
-struct front *census_idlest(const struct census *census)
+const struct census_seat *census_idlest(const struct census *census)
 {
-	struct front *idlest = NULL;
+	const struct census_seat *idlest = NULL;
 	int64_t oldest_ms = INT64_MAX;
 
 	for (uint32_t i = 0; i < atomic_load(&census->seat_count); i++) {
@@ -162,7 +164,7 @@ struct front *census_idlest(const struct census *census)
 
 		if (since_ms < oldest_ms) {
 			oldest_ms = since_ms;
-			idlest = census->seat[i].front;
+			idlest = &census->seat[i];
 		}
 	}
 	return idlest;

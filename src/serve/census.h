@@ -9,10 +9,9 @@
 
 #include <stdatomic.h>
 
-enum { CENSUS_FRONTS_MAX = 256 };
+enum { CENSUS_FRONTS_MAX = 512 }; /* two a worker */
 
 struct census;
-struct front;
 
 struct census_limits {
 	uint32_t connections_max;
@@ -42,12 +41,15 @@ bool census_is_over(const struct census *census);
 
 /* Where the connection that has been idle for longest is found, whatever worker it is of. */
 struct census_seat {
-	struct front *front;
+	void *front;
+	/** Close that connection, soon; may be called by any thread. */
+	void (*evict_later)(void *front);
 	_Atomic int64_t oldest_idle_ms; /* since when; INT64_MAX: none is idle */
 };
 
 /** A seat for a front; kept until census_free. */
-MUST_USE struct census_seat *census_join(struct census *census, struct front *front);
+MUST_USE struct census_seat *census_join(struct census *census, void *front,
+					 void (*evict_later)(void *front));
 
-/** The front whose connection has been idle for longest; NULL where none is idle. */
-struct front *census_idlest(const struct census *census);
+/** The seat of the front whose connection has been idle for longest; NULL where none is idle. */
+const struct census_seat *census_idlest(const struct census *census);

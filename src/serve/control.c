@@ -16,6 +16,7 @@ struct control_client {
 	struct control *control; /* NULL: the place is free */
 	struct event read_event, write_event;
 	int fd;
+	uid_t uid; /* of the other side */
 	char *in;
 	size_t in_len;
 	char *out; /* NULL: nothing is to be written */
@@ -199,23 +200,25 @@ void control_refuse(struct control_client *client, struct span why)
 	free(line);
 }
 
-static bool is_welcome(int fd)
+static bool is_welcome(int fd, uid_t *uid_out)
 {
 	struct ucred peer;
 	socklen_t peer_len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) != 0)
 		return false;
+	*uid_out = peer.uid;
 	return peer.uid == 0 || peer.uid == geteuid();
 }
 
 static void client_open(struct control *control, int fd)
 {
 	struct control_client *client = control->client;
+	uid_t uid;
 
 	while (client < control->client + CONTROL_CLIENTS_MAX && client->control != NULL)
 		client++;
-	if (client == control->client + CONTROL_CLIENTS_MAX || !is_welcome(fd)) {
+	if (client == control->client + CONTROL_CLIENTS_MAX || !is_welcome(fd, &uid)) {
 		close(fd);
 		return;
 	}
@@ -226,6 +229,7 @@ static void client_open(struct control *control, int fd)
 	}
 	client->control = control;
 	client->fd = fd;
+	client->uid = uid;
 	event_assign(&client->read_event, control->base, fd, EV_READ | EV_PERSIST,
 		     on_client_readable, client);
 	event_assign(&client->write_event, control->base, fd, EV_WRITE | EV_PERSIST,
@@ -297,6 +301,11 @@ void control_free(struct control *control)
 		if (control->client[i].control != NULL)
 			client_close(&control->client[i]);
 	free(control);
+}
+
+unsigned control_peer(const struct control_client *client)
+{
+	return client->uid;
 }
 
 unsigned control_client_count(const struct control *control)

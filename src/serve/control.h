@@ -4,6 +4,8 @@
  *	{"verb":"reload"}                                  -> {"ok":true,...} or the report
  *	{"verb":"zones"}                                   -> {"ok":true,"zones":[...]}
  *	{"verb":"weigh","policy":"NAME","attempt":{...}}   -> a case line (doc/cases.md)
+ *	{"verb":"greylist","do":"...",...}                 -> daemon/state_desk.h; limits, known
+ *	                                                      and store, too
  *	anything else                                      -> {"ok":false,"error":"..."}
  *
  * One request of a client at a time, answered in order; a client that does not read is not read
@@ -55,5 +57,8 @@ void control_answer(struct control_client *client, struct span line);
 
 /** {"ok":false,"error":"why"} */
 void control_refuse(struct control_client *client, struct span why);
+
+/** The user who asks. */
+unsigned control_peer(const struct control_client *client);
 
 unsigned control_client_count(const struct control *control);

@@ -182,8 +182,10 @@ static void on_evict(int fd, short what, void *arg)
 		continue;
 }
 
-void front_evict_later(struct front *front)
+/* Close the longest idle connection; called by any thread. */
+static void evict_later(void *self)
 {
+	const struct front *front = self;
 	ssize_t written = write(front->evict_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
 
 	(void)written; /* full: more than enough are on their way */
@@ -193,20 +195,20 @@ void front_evict_later(struct front *front)
 static enum admission admit(struct front *front, struct ip source)
 {
 	enum admission admission = census_enter(front->census, source, false);
-	struct front *idlest;
+	const struct census_seat *idlest;
 
 	if (admission == FULL_OF_SOURCE && evict(front, source))
 		admission = census_enter(front->census, source, false);
 	if (admission != FULL)
 		return admission;
 	idlest = census_idlest(front->census);
-	if (idlest == front && evict(front, (struct ip){ 0 }))
+	if (idlest == front->seat && evict(front, (struct ip){ 0 }))
 		return census_enter(front->census, source, false);
-	if (idlest == NULL || idlest == front)
+	if (idlest == NULL || idlest == front->seat)
 		return FULL;
 	admission = census_enter(front->census, source, true);
 	if (admission == ADMITTED)
-		front_evict_later(idlest);
+		idlest->evict_later(idlest->front);
 	return admission;
 }
 
@@ -326,7 +328,7 @@ struct front *front_new(const struct front_options *options)
 		(struct text){ front->answers_room, 0, sizeof(front->answers_room), false };
 	front->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	front->evict_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	front->seat = census_join(options->census, front);
+	front->seat = census_join(options->census, front, evict_later);
 	event_assign(&front->sweep_event, front->base, -1, 0, on_sweep, front);
 	event_assign(&front->evict_event, front->base, front->evict_fd, EV_READ | EV_PERSIST,
 		     on_evict, front);
@@ -450,6 +452,14 @@ enum err front_adopt(struct front *front, int in_fd, int out_fd, const void *pol
 	connection->policy = policy;
 	publish_idlest(front);
 	return connection_begin(connection);
+}
+
+void front_adopted_set_policy(struct front *front, const void *policy)
+{
+	for (int state = 0; state < CONNECTION_STATE_COUNT; state++)
+		for (struct connection *c = front->list[state].oldest; c != NULL; c = c->next)
+			if (c->is_adopted)
+				c->policy = policy;
 }
 
 void front_drain(struct front *front)

@@ -84,12 +84,12 @@ void front_listener_close(struct front_listener *listener);
  */
 MUST_USE enum err front_adopt(struct front *front, int in_fd, int out_fd, const void *policy);
 
+/** The policy of conversations that were adopted, from their next request on. */
+void front_adopted_set_policy(struct front *front, const void *policy);
+
 /** Stop: no connections more, idle ones close, the others do after their answer.  Policies must
  * live until front_free. */
 void front_drain(struct front *front);
-
-/** Close the connection that has been idle for longest; may be called by any thread. */
-void front_evict_later(struct front *front);
 
 const struct front_figures *front_figures(const struct front *front);
 

@@ -1,58 +1,17 @@
-/* memory.c -- what weighd remembers between attempts, in memory.
- *
- * A set is a hash table of entries that also stand in one line, newest first.  Writing an entry
- * puts it in front, so the end of the line is what has not been touched for longest.  Each set
- * has a lock of its own, held for one operation; sets are never removed, so the table of sets is
- * read without a lock.
- */
-#include "store/memory.h"
-
+/* memory.c -- what weighd remembers between attempts, in memory. */
 #include "base/ensure.h"
-#include "base/hash.h"
+#include "store/memory_priv.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 enum { SLOTS_MIN = 64 };
-
-struct entry {
-	struct entry *next; /* of the same slot */
-	struct entry *newer, *older;
-	uint64_t hash;
-	int64_t expires_ms; /* INT64_MAX: never */
-	size_t key_len, value_len;
-	char bytes[]; /* key, value */
-};
-
-struct set {
-	pthread_mutex_t lock;
-	struct entry **slot;
-	size_t slot_count; /* a power of two */
-	size_t entry_count;
-	struct entry *newest, *oldest;
-	size_t name_len;
-	char name[]; /* never changes */
-};
-
-struct memory_store {
-	struct hash_key hash;
-	pthread_mutex_t making; /* of sets */
-	atomic_size_t set_count;
-	struct set *set[MEMORY_SETS_MAX];
-};
 
 /* A copy that a fact holds: the entry may be gone before the attempt is. */
 struct held {
 	struct span item;
 	char bytes[];
 };
-
-static struct span entry_key(const struct entry *entry)
-{
-	return span_of(entry->bytes, entry->key_len);
-}
 
 /* --- sets --- */
 
@@ -74,25 +33,25 @@ static struct set *set_new(struct span name)
 	return set;
 }
 
-static struct set *set_find(struct memory_store *store, struct span name)
+struct set *memory_set_find(struct memory_store *store, struct span name)
 {
 	size_t count = atomic_load_explicit(&store->set_count, memory_order_acquire);
 
 	for (size_t i = 0; i < count; i++)
-		if (span_equal(span_of(store->set[i]->name, store->set[i]->name_len), name))
+		if (span_equal(set_name(store->set[i]), name))
 			return store->set[i];
 	return NULL;
 }
 
 static struct set *set_find_or_make(struct memory_store *store, struct span name)
 {
-	struct set *set = set_find(store, name);
+	struct set *set = memory_set_find(store, name);
 	size_t count;
 
 	if (set != NULL)
 		return set;
 	pthread_mutex_lock(&store->making);
-	set = set_find(store, name); /* another worker may have been faster */
+	set = memory_set_find(store, name); /* another worker may have been faster */
 	count = atomic_load_explicit(&store->set_count, memory_order_relaxed);
 	if (set == NULL && count < MEMORY_SETS_MAX && (set = set_new(name)) != NULL) {
 		store->set[count] = set;
@@ -143,6 +102,7 @@ static void entry_remove(struct set *set, struct entry **place)
 	*place = entry->next;
 	line_leave(set, entry);
 	set->entry_count--;
+	set->bytes -= entry->key_len + entry->value_len;
 	free(entry);
 }
 
@@ -173,43 +133,55 @@ static void remove_oldest(struct set *set)
 	entry_remove(set, entry_place(set, set->oldest->hash, entry_key(set->oldest)));
 }
 
-/* When there are too many, the oldest go until entries_keep are left. */
-static void set_bound(struct set *set, const struct memory *memory)
+/* When there are too many, the oldest go until keep are left. */
+static void set_bound(struct set *set, uint64_t max, uint64_t keep)
 {
-	size_t max = memory->entries_max;
-	size_t keep = memory->entries_keep;
-
 	if (max == 0 || max > MEMORY_ENTRIES_MAX)
 		max = MEMORY_ENTRIES_MAX;
 	if (keep == 0 || keep > max)
 		keep = max;
 	if (set->entry_count <= max)
 		return;
-	while (set->entry_count > keep)
+	for (; set->entry_count > keep; set->evicted++)
 		remove_oldest(set);
 }
 
 static void drop_expired(struct set *set, int64_t now_ms)
 {
-	while (set->oldest != NULL && set->oldest->expires_ms <= now_ms)
+	for (; set->oldest != NULL && set->oldest->expires_ms <= now_ms; set->expired++)
 		remove_oldest(set);
 }
 
-static struct entry *entry_new(uint64_t hash, const struct memory *memory, int64_t now_ms)
+static struct entry *entry_new(uint64_t hash, struct span key, struct span value,
+			       int64_t expires_ms)
 {
-	struct entry *entry = malloc(sizeof(*entry) + memory->key.len + memory->value.len);
+	struct entry *entry = malloc(sizeof(*entry) + key.len + value.len);
 
 	if (entry == NULL)
 		return NULL;
 	entry->hash = hash;
-	entry->expires_ms = memory->keep_ms > 0 ? now_ms + memory->keep_ms : INT64_MAX;
-	entry->key_len = memory->key.len;
-	entry->value_len = memory->value.len;
-	if (memory->key.len > 0)
-		memcpy(entry->bytes, memory->key.at, memory->key.len);
-	if (memory->value.len > 0)
-		memcpy(entry->bytes + memory->key.len, memory->value.at, memory->value.len);
+	entry->expires_ms = expires_ms;
+	entry->key_len = key.len;
+	entry->value_len = value.len;
+	if (key.len > 0)
+		memcpy(entry->bytes, key.at, key.len);
+	if (value.len > 0)
+		memcpy(entry->bytes + key.len, value.at, value.len);
 	return entry;
+}
+
+/* There is none of its key any more. */
+static void entry_enter(struct set *set, struct entry *entry)
+{
+	struct entry **place;
+
+	set_grow(set);
+	place = &set->slot[entry->hash & (set->slot_count - 1)];
+	entry->next = *place;
+	*place = entry;
+	line_enter(set, entry);
+	set->entry_count++;
+	set->bytes += entry->key_len + entry->value_len;
 }
 
 /* --- what is offered --- */
@@ -245,32 +217,125 @@ void memory_store_free(struct memory_store *store)
 	free(store);
 }
 
+static int64_t expiry_of(const struct memory *memory, int64_t now_ms)
+{
+	int64_t expires_ms;
+
+	if (memory->keep_ms <= 0 || __builtin_add_overflow(now_ms, memory->keep_ms, &expires_ms))
+		return INT64_MAX;
+	return expires_ms;
+}
+
 void memory_apply(struct memory_store *store, const struct memory *memory, int64_t now_ms)
 {
 	uint64_t hash = hash_span(&store->hash, memory->key);
-	struct set *set = memory->value.at == NULL ? set_find(store, memory->set)
+	struct set *set = memory->value.at == NULL ? memory_set_find(store, memory->set)
 						   : set_find_or_make(store, memory->set);
 	struct entry *entry = NULL, **place;
 
 	if (set == NULL)
 		return;
 	if (memory->value.at != NULL)
-		entry = entry_new(hash, memory, now_ms);
+		entry = entry_new(hash, memory->key, memory->value, expiry_of(memory, now_ms));
 	pthread_mutex_lock(&set->lock);
 	place = entry_place(set, hash, memory->key);
 	if (*place != NULL)
 		entry_remove(set, place);
 	if (entry != NULL) {
 		drop_expired(set, now_ms);
-		set_grow(set);
-		place = &set->slot[hash & (set->slot_count - 1)];
-		entry->next = *place;
-		*place = entry;
-		line_enter(set, entry);
-		set->entry_count++;
-		set_bound(set, memory);
+		entry_enter(set, entry);
+		set_bound(set, memory->entries_max, memory->entries_keep);
 	}
 	pthread_mutex_unlock(&set->lock);
+}
+
+/* One memory_change() while it is under way. */
+struct change {
+	uint64_t hash;
+	struct span key;
+	uint64_t most;
+	memory_changer *change;
+	void *self;
+};
+
+static enum err set_change(struct set *set, const struct change *change)
+{
+	struct entry **at = entry_place(set, change->hash, change->key), *entry = *at;
+	struct memory_place place = { .expires_ms = 0 };
+
+	if (entry != NULL) {
+		place.value = entry_value(entry);
+		place.expires_ms = entry->expires_ms == INT64_MAX ? 0 : entry->expires_ms;
+	}
+	if (!change->change(change->self, &place)) {
+		if (entry != NULL) { /* used, all the same */
+			line_leave(set, entry);
+			line_enter(set, entry);
+		}
+		return OK;
+	}
+	if (place.value.at != NULL) {
+		entry = entry_new(change->hash, change->key, place.value,
+				  place.expires_ms == 0 ? INT64_MAX : place.expires_ms);
+		if (entry == NULL)
+			return ERR_LIMIT;
+	}
+	if (*at != NULL)
+		entry_remove(set, at);
+	if (place.value.at != NULL) {
+		entry_enter(set, entry);
+		set_bound(set, change->most, 0);
+	}
+	return OK;
+}
+
+enum err memory_change(struct memory_store *store, const struct memory_where *where, uint64_t most,
+		       memory_changer *change, void *self)
+{
+	struct change one = { .hash = hash_span(&store->hash, where->key),
+			      .key = where->key,
+			      .most = most,
+			      .change = change,
+			      .self = self };
+	struct set *set = set_find_or_make(store, where->set);
+	enum err err;
+
+	if (set == NULL)
+		return ERR_LIMIT;
+	pthread_mutex_lock(&set->lock);
+	err = set_change(set, &one);
+	pthread_mutex_unlock(&set->lock);
+	return err;
+}
+
+static bool put_change(void *self, struct memory_place *place)
+{
+	*place = *(const struct memory_place *)self;
+	return true;
+}
+
+enum err memory_put(struct memory_store *store, const struct memory_where *where,
+		    struct memory_place place, uint64_t most)
+{
+	return memory_change(store, where, most, put_change, &place);
+}
+
+static bool erase_change(void *self, struct memory_place *place)
+{
+	*(bool *)self = place->value.at != NULL;
+	place->value = span_of(NULL, 0);
+	return true;
+}
+
+enum err memory_erase(struct memory_store *store, const struct memory_where *where)
+{
+	bool was_there = false;
+
+	if (memory_set_find(store, where->set) == NULL)
+		return ERR_MISSING;
+	if (memory_change(store, where, 0, erase_change, &was_there) != OK || !was_there)
+		return ERR_MISSING;
+	return OK;
 }
 
 static struct held *hold(const struct entry *entry)
@@ -297,17 +362,19 @@ bool memory_recall(struct memory_store *store, struct fact *fact, int64_t now_ms
 	if (fact->kind != FACT_REMEMBERED)
 		return false;
 	fact->state = FACT_NONE;
-	set = set_find(store, span_first(fact->key, blank));
+	set = memory_set_find(store, span_first(fact->key, blank));
 	if (set == NULL)
 		return true;
 	hash = hash_span(&store->hash, key);
 	pthread_mutex_lock(&set->lock);
 	place = entry_place(set, hash, key);
 	known = *place != NULL && (*place)->expires_ms > now_ms;
-	if (known)
+	if (known) {
 		held = hold(*place);
-	else if (*place != NULL)
+	} else if (*place != NULL) {
 		entry_remove(set, place);
+		set->expired++;
+	}
 	pthread_mutex_unlock(&set->lock);
 	if (!known)
 		return true;
@@ -336,10 +403,28 @@ void memory_forget_conversation(struct memory_store *store, struct span conversa
 
 	for (size_t i = 0; i < count; i++) {
 		struct memory memory = {
-			.set = span_of(store->set[i]->name, store->set[i]->name_len),
+			.set = set_name(store->set[i]),
 			.key = conversation,
 		};
 
 		memory_apply(store, &memory, 0);
 	}
+}
+
+void memory_figures(struct memory_store *store, struct memory_figures *figures_out)
+{
+	size_t count = atomic_load_explicit(&store->set_count, memory_order_acquire);
+	struct memory_figures figures = { .entries = 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		struct set *set = store->set[i];
+
+		pthread_mutex_lock(&set->lock);
+		figures.entries += set->entry_count;
+		figures.bytes += set->bytes;
+		figures.expired += set->expired;
+		figures.evicted += set->evicted;
+		pthread_mutex_unlock(&set->lock);
+	}
+	*figures_out = figures;
 }

@@ -214,8 +214,8 @@ static enum err read_counter(struct case_reader *reader, struct span key, const 
 	TEXT(digits, 24);
 	struct span *item = ARENA_NEW(reader->arena, struct span);
 
-	if (fact_kind_is_dns(fact->kind))
-		return case_refuse(reader, "facts", key, "a DNS fact is no number");
+	if (fact_kind_is_dns(fact->kind) || fact->kind == FACT_GREYLIST)
+		return case_refuse(reader, "facts", key, "a fact of this kind is no number");
 	if (item == NULL)
 		return case_refuse_memory(reader);
 	text_add_int(&digits, json_integer_value(value));

@@ -86,13 +86,14 @@ void case_emit_facts(struct emit *emit, const struct ledger *ledger);
 enum {
 	/* What one walk can give: its findings, and the weights of a check with a judgement. */
 	CASE_POINTS_MAX = WEIGHS_MAX * FINDINGS_MAX + JUDGEMENT_WEIGHTS_MAX,
-	CASE_UNKNOWN_MAX = WEIGHS_MAX + UINT8_MAX, /* and the parts of a judgement */
+	CASE_UNKNOWN_MAX = WEIGHS_MAX + UINT8_MAX + 1, /* and the parts of a judgement; "store" */
 };
 
 /** Was finding of the weigh statement of ordinal n found, and does the score hold it? */
 bool case_found(const struct walk *walk, unsigned ordinal, unsigned finding);
 
-/** Names of the weigh statements that lack an answer, and of what a judgement names as such; in
+/** Names of the weigh statements that lack an answer, and of what a judgement names as such, and
+ * "store" where that has failed; in
  * the order of the policy, each once.
  *
  * @param name_out  with room for CASE_UNKNOWN_MAX

@@ -181,6 +181,8 @@ size_t case_unknown(const struct walk *walk, struct span *name_out)
 		for (unsigned i = 0; i < own->unknown_count; i++)
 			names_add(&names, own->unknown[i]);
 	}
+	if (walk_store_failed(walk))
+		names_add(&names, SPAN("store"));
 	return names.count;
 }
 

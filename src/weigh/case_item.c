@@ -4,6 +4,8 @@
 #include "base/number.h"
 #include "mail/domain.h"
 #include "mail/ip.h"
+#include "weigh/tally.h"
+#include "weigh/triplet.h"
 
 /* One octet, plain, as \\ or as \DDD. */
 static bool octet_cut(struct span *rest, char *octet_out)
@@ -186,6 +188,21 @@ static bool soa_parse(struct span written, struct arena *arena, struct span *ite
 	return true;
 }
 
+static bool tally_parse_item(struct span written, struct arena *arena, struct span *item_out)
+{
+	struct tally_result result = { 0 };
+
+	return tally_item_parse(written, &result) == OK && raw_parse(written, arena, item_out);
+}
+
+static bool triplet_parse_item(struct span written, struct arena *arena, struct span *item_out)
+{
+	struct triplet triplet;
+
+	return triplet_item_parse(written, 0, &triplet) == OK &&
+	       raw_parse(written, arena, item_out);
+}
+
 static const struct form {
 	bool (*parse)(struct span written, struct arena *arena, struct span *item_out);
 	const char *what;
@@ -196,6 +213,9 @@ static const struct form {
 	[FACT_DNS_TXT] = { txt_parse, "every item must be printable ASCII with \\DDD and \\\\" },
 	[FACT_DNS_PTR] = { ptr_parse, "every item must be a domain name" },
 	[FACT_DNS_SOA] = { soa_parse, "every item must be two names and five numbers" },
+	[FACT_TALLY] = { tally_parse_item, "every item must be like \"101/1h\"" },
+	[FACT_GREYLIST] = { triplet_parse_item,
+			    "the item must be like \"first=304 last=2.5 passes=0\"" },
 	[FACT_REMEMBERED] = { raw_parse, "a backslash must be followed by \\ or DDD" },
 };
 

@@ -51,6 +51,7 @@ struct parameter {
 };
 
 struct regex;
+struct suffixes;
 struct zone;
 
 struct regex_list {
@@ -87,6 +88,7 @@ struct arguments {
 	unsigned subjects;       /* "of sender, helo, client_name": enum subject, ored */
 	const void *parameters;  /* the check's own struct, filled by its parameter table */
 	struct span receiver;    /* our own name, for strangers to read */
+	const struct suffixes *suffixes; /* of the configuration: mail/suffixes.h */
 };
 
 struct check {

@@ -4,11 +4,14 @@
 #include "base/ensure.h"
 #include "base/number.h"
 #include "base/regex.h"
+#include "base/utc.h"
 #include "mail/address.h"
+#include "mail/fold.h"
+#include "weigh/counting.h"
 #include "weigh/headers.h"
 #include "weigh/walk.h"
 
-enum { NUMBER_TEXT_MAX = 40, NETWORK_BITS_V4 = 24, NETWORK_BITS_V6 = 64 };
+enum { NUMBER_TEXT_MAX = 40, FOLDED_TEXT_MAX = 2048, NETWORK_BITS_V4 = 24, NETWORK_BITS_V6 = 64 };
 
 static struct value value_truth(bool truth)
 {
@@ -89,6 +92,14 @@ static struct value evaluate_domain(const struct expr *expr, const struct walk *
 	return value_text(span_from(text, span_find(text, '.') + 1));
 }
 
+static struct value evaluate_folded(const struct expr *expr, const struct walk *walk)
+{
+	TEXT(text, FOLDED_TEXT_MAX);
+
+	text_add_folded(&text, span_first(attribute_of(expr, walk), FOLDED_TEXT_MAX));
+	return value_kept(walk, &text);
+}
+
 static struct value evaluate_client_network(const struct expr *expr, const struct walk *walk)
 {
 	struct ip client = walk->attempt->client;
@@ -107,6 +118,21 @@ static struct value evaluate_id(const struct expr *expr, const struct walk *walk
 {
 	(void)expr;
 	return value_text(walk->attempt->id);
+}
+
+static struct value evaluate_hostname(const struct expr *expr, const struct walk *walk)
+{
+	(void)expr;
+	return value_text(walk->policy->receiver);
+}
+
+static struct value evaluate_date(const struct expr *expr, const struct walk *walk)
+{
+	TEXT(date, UTC_MAIL_DATE_MAX);
+
+	(void)expr;
+	text_add_mail_date(&date, walk->attempt->time_ms);
+	return value_kept(walk, &date);
 }
 
 static void summary_add_unknown(struct text *text, const struct walk *walk)
@@ -487,6 +513,8 @@ struct value expr_evaluate(const struct expr *expr, const struct walk *walk)
 		[EXPR_CLIENT_NETWORK] = evaluate_client_network,
 		[EXPR_ID] = evaluate_id,
 		[EXPR_SUMMARY] = evaluate_summary,
+		[EXPR_HOSTNAME] = evaluate_hostname,
+		[EXPR_DATE] = evaluate_date,
 		[EXPR_RECEIVED_SPF] = evaluate_received_spf,
 		[EXPR_RECEIVED_SPF_HELO] = evaluate_received_spf_helo,
 		[EXPR_AUTHENTICATION_RESULTS] = evaluate_authentication_results,
@@ -518,6 +546,10 @@ struct value expr_evaluate(const struct expr *expr, const struct walk *walk)
 		[EXPR_UNKNOWN] = evaluate_unknown,
 		[EXPR_TRUTH_OF] = evaluate_truth_of,
 		[EXPR_TEXT_OF] = evaluate_text_of,
+		[EXPR_FOLDED] = evaluate_folded,
+		[EXPR_IN_SET] = evaluate_in_set,
+		[EXPR_GREYLIST] = evaluate_greylist_field,
+		[EXPR_LIMIT] = evaluate_limit_field,
 	};
 
 	return evaluate[expr->kind](expr, walk);

@@ -7,6 +7,7 @@
 #pragma once
 #include "mail/attempt.h"
 
+struct key;
 struct regex;
 struct table;
 struct walk;
@@ -39,6 +40,8 @@ enum expr_kind {
 	EXPR_CLIENT_NETWORK, /* /24 or /64, as text */
 	EXPR_ID,             /* $id */
 	EXPR_SUMMARY,        /* $summary: the findings with their points */
+	EXPR_HOSTNAME,       /* $hostname: our own name as strangers read it */
+	EXPR_DATE,           /* $date: when the attempt came, as headers write it */
 	EXPR_RECEIVED_SPF,   /* whole headers, with their names: weigh/headers.h */
 	EXPR_RECEIVED_SPF_HELO,
 	EXPR_AUTHENTICATION_RESULTS,
@@ -70,15 +73,37 @@ enum expr_kind {
 	EXPR_UNKNOWN,  /* unknown(left) */
 	EXPR_TRUTH_OF, /* text not empty, number not 0, address known */
 	EXPR_TEXT_OF,  /* any value as text, for templates */
+	EXPR_FOLDED,   /* sender.folded: mail/fold.h */
+	EXPR_IN_SET,   /* key in what was remembered: set */
+	EXPR_GREYLIST, /* greylist.FIELD: field is enum greylist_field; of the last greylist */
+	EXPR_LIMIT,    /* NAME.FIELD: limit is the ordinal, field enum limit_field; also limit.FIELD
+			  inside a limit's own texts */
+};
+
+enum greylist_field {
+	GREYLIST_STATE,   /* text: new early expired passed known allowed denied trusted; empty */
+	GREYLIST_WAIT,    /* number: seconds left; 0: need not wait */
+	GREYLIST_DELAYED, /* number: seconds since the first try; 0: unknown */
+};
+
+enum limit_field {
+	LIMIT_OVER, /* truth */
+	LIMIT_USED, /* number, of the window that is fullest, this attempt included */
+	LIMIT_MOST, /* number, of that window; none: no limit */
+	LIMIT_WAIT, /* number: seconds until it would fit */
 };
 
 struct expr {
 	enum expr_kind kind;
 	enum value_type type;
 	enum attribute attribute;
-	uint8_t weigh;    /* EXPR_FINDING, _TEXT: ordinal of the weigh statement */
-	uint8_t finding;  /* EXPR_FINDING; EXPR_FINDING_TEXT: which text */
-	uint8_t variable; /* EXPR_VARIABLE: slot */
+	uint8_t weigh;         /* EXPR_FINDING, _TEXT: ordinal of the weigh statement */
+	uint8_t finding;       /* EXPR_FINDING; EXPR_FINDING_TEXT: which text */
+	uint8_t variable;      /* EXPR_VARIABLE: slot */
+	uint8_t limit;         /* EXPR_LIMIT: ordinal */
+	uint8_t field;         /* EXPR_GREYLIST, EXPR_LIMIT */
+	struct span set;       /* EXPR_IN_SET */
+	const struct key *key; /* EXPR_IN_SET: weigh/policy.h */
 	const struct expr *left, *right;
 	struct value constant;
 	const struct check *check; /* EXPR_HITS */

@@ -5,6 +5,10 @@
  * items are the records in presentation form, sorted (fact_sort), so that a rotated answer is
  * the same fact.  The forms are those of the journal (facts.def).
  *
+ * FACT_TALLY and FACT_GREYLIST are facts that count: the store does what fact->count or
+ * fact->terms says, atomically and once, and its answer is the fact (weigh/tally.h,
+ * weigh/triplet.h).  They are asked only when the walk really gets there (weigh/counting.h).
+ *
  * FACT_REMEMBERED facts are what weighd itself has remembered (weigh/verdict.h, struct memory).  A
  * key that begins with the attempt's conversation is remembered for that connection.
  */
@@ -46,6 +50,9 @@ enum {
 	FACT_KEY_MAX = 1100, /* DOMAIN_TEXT_MAX and a set's name */
 };
 
+struct tally_count;
+struct triplet_terms;
+
 struct fact {
 	enum fact_kind kind;
 	enum fact_state state;
@@ -55,18 +62,27 @@ struct fact {
 	uint16_t item_count;
 	const struct span *item; /* FACT_KNOWN: sorted; borrowed until the ledger is released */
 	struct span key;
-	uint64_t asked_by;         /* bit n: the weigh statement of ordinal n asked */
-	uint32_t took_us;          /* how long the answer took, when it was fetched */
-	uint32_t age_s;            /* how long ago that was */
-	uint32_t ttl_s;            /* how long it may be kept, from when it was fetched */
-	void *held;                /* what the source keeps alive for us */
-	struct fact *next_ordered; /* the ledger's */
+	uint64_t asked_by; /* bit n: the weigh statement of ordinal n asked */
+	uint32_t took_us;  /* how long the answer took, when it was fetched */
+	uint32_t age_s;    /* how long ago that was */
+	uint32_t ttl_s;    /* how long it may be kept, from when it was fetched */
+	void *held;        /* what the source keeps alive for us */
+	/* of a fact that counts: what the store is to do, in the arena; NULL for others */
+	const struct tally_count *count;   /* FACT_TALLY */
+	const struct triplet_terms *terms; /* FACT_GREYLIST */
+	struct fact *next_ordered;         /* the ledger's */
 };
 
 struct span fact_kind_name(enum fact_kind kind);
 MUST_USE bool fact_kind_find(struct span name, enum fact_kind *kind_out);
 struct span fact_cause_name(enum fact_cause cause);
 MUST_USE bool fact_cause_find(struct span name, enum fact_cause *cause_out);
+
+/* A question to the store. */
+static inline bool fact_kind_is_stored(enum fact_kind kind)
+{
+	return kind == FACT_REMEMBERED || kind == FACT_TALLY || kind == FACT_GREYLIST;
+}
 
 static inline bool fact_kind_is_dns(enum fact_kind kind)
 {

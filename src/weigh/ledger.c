@@ -70,36 +70,78 @@ static void fact_order(struct ledger *ledger, struct fact *fact)
 	ledger->ordered_last = fact;
 }
 
-const struct fact *fact_ask(struct ledger *ledger, enum fact_kind kind, struct span key)
+static void fact_note_asker(const struct ledger *ledger, struct fact *fact)
+{
+	if (ledger->asker != LEDGER_NOBODY)
+		fact->asked_by |= UINT64_C(1) << ledger->asker;
+}
+
+/* A new fact in its slot, not ordered yet; NULL: no room. */
+static struct fact *fact_new(struct ledger *ledger, uint16_t *slot, enum fact_kind kind,
+			     struct span key)
+{
+	struct fact *fact = NULL;
+
+	if (ledger->fact_count < LEDGER_FACTS_MAX)
+		fact = ARENA_NEW(ledger->arena, struct fact);
+	if (fact == NULL)
+		return NULL;
+	fact->kind = kind;
+	fact->key = arena_copy(ledger->arena, key);
+	if (fact->key.at == NULL)
+		return NULL;
+	ledger->fact[ledger->fact_count++] = fact;
+	*slot = ledger->fact_count;
+	return fact;
+}
+
+/* What the store is to do for a fact; nothing for most. */
+struct task {
+	const struct tally_count *count;
+	const struct triplet_terms *terms;
+};
+
+static const struct fact *ask(struct ledger *ledger, enum fact_kind kind, struct span key,
+			      const struct task *task)
 {
 	static const struct fact refused = { .state = FACT_FAILED, .cause = CAUSE_TOOLARGE };
 	uint16_t *slot;
-	struct fact *fact;
+	struct fact *fact = NULL;
 
-	if (key.len > FACT_KEY_MAX) {
+	if (key.len <= FACT_KEY_MAX) {
+		slot = ledger_slot(ledger, kind, key);
+		if (*slot != 0) {
+			fact_note_asker(ledger, ledger->fact[*slot - 1]);
+			return ledger->fact[*slot - 1];
+		}
+		fact = fact_new(ledger, slot, kind, key);
+	}
+	if (fact == NULL) {
 		ledger->overflowed = true;
 		return &refused;
 	}
-	slot = ledger_slot(ledger, kind, key);
-	if (*slot != 0) {
-		fact = ledger->fact[*slot - 1];
-		fact->asked_by |= UINT64_C(1) << ledger->asker;
-		return fact;
-	}
-	fact = ledger->fact_count < LEDGER_FACTS_MAX ? ARENA_NEW(ledger->arena, struct fact) : NULL;
-	if (fact != NULL) {
-		fact->kind = kind;
-		fact->key = arena_copy(ledger->arena, key);
-	}
-	if (fact == NULL || fact->key.at == NULL) {
-		ledger->overflowed = true;
-		return &refused;
-	}
-	fact->asked_by = UINT64_C(1) << ledger->asker;
-	ledger->fact[ledger->fact_count++] = fact;
-	*slot = ledger->fact_count;
+	fact->count = task->count;
+	fact->terms = task->terms;
+	fact_note_asker(ledger, fact);
 	fact_order(ledger, fact);
 	return fact;
+}
+
+const struct fact *fact_ask(struct ledger *ledger, enum fact_kind kind, struct span key)
+{
+	return ask(ledger, kind, key, &(struct task){ 0 });
+}
+
+const struct fact *fact_ask_tally(struct ledger *ledger, struct span key,
+				  const struct tally_count *count)
+{
+	return ask(ledger, FACT_TALLY, key, &(struct task){ .count = count });
+}
+
+const struct fact *fact_ask_triplet(struct ledger *ledger, struct span key,
+				    const struct triplet_terms *terms)
+{
+	return ask(ledger, FACT_GREYLIST, key, &(struct task){ .terms = terms });
 }
 
 struct fact *ledger_next_ordered(struct ledger *ledger)

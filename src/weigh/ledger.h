@@ -14,9 +14,10 @@
 #include "weigh/fact.h"
 
 enum {
-	LEDGER_FACTS_MAX = 640,     /* of all kinds; beyond it a fact is FAILED, toolarge */
-	LEDGER_QUESTIONS_MAX = 512, /* DNS facts of one attempt */
+	LEDGER_FACTS_MAX = 768,     /* of all kinds; beyond it a fact is FAILED, toolarge */
+	LEDGER_QUESTIONS_MAX = 640, /* DNS facts of one attempt */
 	LEDGER_SLOTS = 2048,        /* of the index; a power of two above FACTS_MAX */
+	LEDGER_NOBODY = 0xff,       /* asker: no weigh statement */
 };
 _Static_assert(LEDGER_SLOTS >= 2 * LEDGER_FACTS_MAX, "else the index fills up");
 
@@ -38,7 +39,7 @@ struct ledger {
 	uint16_t fact_count;
 	uint16_t question_count;
 	uint16_t pending_count;
-	uint8_t asker;   /* ordinal of the weigh statement that is being run */
+	uint8_t asker;   /* ordinal of the weigh statement that is being run; or LEDGER_NOBODY */
 	bool closed;     /* the deadline has passed */
 	bool overflowed; /* a limit was hit */
 	struct fact *ordered_first, *ordered_last;
@@ -52,6 +53,12 @@ void ledger_init(struct ledger *ledger, struct arena *arena, const struct recall
  * @param key  copied
  */
 const struct fact *fact_ask(struct ledger *ledger, enum fact_kind kind, struct span key);
+
+/** The same of a fact that counts; count or terms, in the arena, say what the store is to do. */
+const struct fact *fact_ask_tally(struct ledger *ledger, struct span key,
+				  const struct tally_count *count);
+const struct fact *fact_ask_triplet(struct ledger *ledger, struct span key,
+				    const struct triplet_terms *terms);
 
 /** The oldest fact that was ordered and not yet taken; NULL when there is none. */
 struct fact *ledger_next_ordered(struct ledger *ledger);

@@ -2,6 +2,7 @@
 #include "weigh/walk.h"
 
 #include "base/ensure.h"
+#include "weigh/counting.h"
 
 enum { RENDERED_TEXT_MAX = 2048 };
 
@@ -15,8 +16,9 @@ enum err walk_init(struct walk *walk, const struct policy *policy, const struct 
 	walk->is_weighed = ARENA_ARRAY(ledger->arena, bool, weighs);
 	walk->is_skipped = ARENA_ARRAY(ledger->arena, bool, weighs);
 	walk->variable = ARENA_ARRAY(ledger->arena, struct value, policy->variable_count);
+	walk->limited = ARENA_ARRAY(ledger->arena, struct limited, policy->limit_count);
 	if (walk->findings == NULL || walk->is_weighed == NULL || walk->is_skipped == NULL ||
-	    walk->variable == NULL)
+	    walk->variable == NULL || walk->limited == NULL)
 		return ERR_LIMIT;
 	return OK;
 }
@@ -108,9 +110,8 @@ static void text_add_cut(struct text *text, struct span s)
 	text_add(text, span_first(s, text->room - 1 - text->len));
 }
 
-/* @return false: something in it is pending */
-static bool walk_render(const struct walk *walk, const struct template *template,
-			struct span *rendered_out)
+bool walk_render(const struct walk *walk, const struct template *template,
+		 struct span *rendered_out)
 {
 	TEXT(text, RENDERED_TEXT_MAX);
 
@@ -187,6 +188,9 @@ static bool walk_step(struct walk *walk, const struct statement *statement)
 	case STATEMENT_UNSET:
 		walk->variable[statement->variable] = (struct value){ .state = VALUE_NONE };
 		return false;
+	case STATEMENT_GREYLIST: return walk_greylist(walk, statement);
+	case STATEMENT_LIMIT: return walk_limit(walk, statement);
+	case STATEMENT_REMEMBER: walk_remember(walk, statement); return false;
 	}
 	ENSURE(false);
 }
@@ -195,6 +199,7 @@ static struct value statement_condition(const struct statement *statement, const
 {
 	if (statement->condition == NULL)
 		return (struct value){ .truth = true };
+	walk->ledger->asker = LEDGER_NOBODY;
 	return expr_evaluate(statement->condition, walk);
 }
 
@@ -219,7 +224,10 @@ static void walk_begin(struct walk *walk)
 	walk->by = walk->observed = NULL;
 	walk->own = NULL;
 	walk->reply = (struct span){ 0 };
-	walk->prepend_count = walk->warning_count = 0;
+	walk->prepend_count = walk->warning_count = walk->memory_count = 0;
+	walk->greylisted = (struct greylisted){ 0 };
+	for (unsigned i = 0; i < walk->policy->limit_count; i++)
+		walk->limited[i] = (struct limited){ 0 };
 	for (unsigned i = 0; i < walk->policy->weigh_count; i++)
 		walk->is_skipped[i] = true;
 	for (unsigned i = 0; i < walk->policy->variable_count; i++)
@@ -310,6 +318,32 @@ bool walk_is_unknown(const struct walk *walk, unsigned ordinal)
 	       walk->findings[ordinal].unknown != 0;
 }
 
+/* Statements of ordinal n come first, what remember and greylist want after all of them. */
+const struct memory *walk_next_memory(const struct walk *walk, struct memory_cursor *cursor)
+{
+	for (; cursor->weigh < walk->policy->weigh_count; cursor->weigh++, cursor->memory = 0) {
+		const struct judgement *own = walk->findings[cursor->weigh].own;
+		bool is_in_force = own != NULL && walk->is_weighed[cursor->weigh] &&
+				   !walk->is_skipped[cursor->weigh];
+
+		if (is_in_force && cursor->memory < own->memory_count)
+			return &own->memory[cursor->memory++];
+	}
+	return cursor->memory < walk->memory_count ? &walk->memory[cursor->memory++] : NULL;
+}
+
+bool walk_store_failed(const struct walk *walk)
+{
+	for (uint16_t i = 0; i < walk->ledger->fact_count; i++) {
+		const struct fact *fact = walk->ledger->fact[i];
+
+		if (fact_kind_is_stored(fact->kind) && fact->state == FACT_FAILED &&
+		    fact->cause != CAUSE_UNRECORDED)
+			return true;
+	}
+	return false;
+}
+
 /* --- the reply --- */
 
 /* A text may bring its own code: "554 5.7.1 no". */
@@ -368,8 +402,11 @@ void walk_reply(const struct walk *walk, unsigned headers_given, struct text *re
 		reply_with_code(walk, reply, SPAN("550"), SPAN("5.7.1 refused by policy, number "));
 		break;
 	case VERDICT_DEFER:
-	case VERDICT_GREYLIST:
 		reply_with_code(walk, reply, SPAN("450"), SPAN("4.7.1 try again later, number "));
+		break;
+	case VERDICT_GREYLIST: /* a later restriction of the MTA may still refuse for good */
+		reply_with_code(walk, reply, SPAN("DEFER_IF_PERMIT"),
+				SPAN("4.7.1 greylisted, number "));
 		break;
 	case VERDICT_HOLD: reply_with_word(walk, reply, SPAN("HOLD")); break;
 	case VERDICT_DISCARD: reply_with_word(walk, reply, SPAN("DISCARD")); break;

@@ -12,8 +12,31 @@
  */
 #pragma once
 #include "weigh/policy.h"
+#include "weigh/tally.h"
 
 enum { WARNINGS_MAX = 8, SUMMARY_TEXT_MAX = 900 };
+
+/* What a greylist statement came to; the last one that was reached. */
+struct greylisted {
+	const struct statement *statement; /* NULL: none was reached, or nothing was to greylist */
+	bool is_failed;                    /* the store did not answer */
+	bool is_trusted;                   /* nothing was looked up: the client is trusted */
+	enum triplet_outcome outcome;
+	int64_t wait_s;
+	int64_t delayed_s; /* since the first try */
+	struct span key;
+};
+
+/* What a limit statement came to. */
+struct limited {
+	bool is_reached; /* it was counted */
+	bool is_failed;
+	bool is_over, is_first; /* first: of its window: a notice is due */
+	int64_t used, most;     /* of the fullest window; most -1: no limit */
+	int64_t period_ms;
+	int64_t wait_s;
+	struct span key;
+};
 
 struct warning {
 	struct span text;
@@ -43,6 +66,10 @@ struct walk {
 	uint8_t prepend_count;
 	struct warning warning[WARNINGS_MAX];
 	uint8_t warning_count;
+	struct memory memory[MEMORIES_MAX]; /* what is to be remembered after the verdict */
+	uint8_t memory_count;
+	struct greylisted greylisted;
+	struct limited *limited;          /* limit_count of them, in the arena; by ordinal */
 	const struct statement *observed; /* first observed statement that would have decided */
 };
 
@@ -53,6 +80,25 @@ MUST_USE enum err walk_init(struct walk *walk, const struct policy *policy,
 /** @return true: settled, the verdict stands; false: facts are pending */
 bool walk_run(struct walk *walk);
 
+/* How far walk_next_memory() has come; begins zeroed. */
+struct memory_cursor {
+	unsigned weigh, memory;
+};
+
+/** What is to be remembered after the verdict: by statements, and by checks that judge
+ * themselves.
+ *
+ * @return NULL after the last
+ */
+const struct memory *walk_next_memory(const struct walk *walk, struct memory_cursor *cursor);
+
+/** A text with its holes filled, in the arena; what does not fit is cut.
+ *
+ * @return false: something in it is pending
+ */
+bool walk_render(const struct walk *walk, const struct template *template,
+		 struct span *rendered_out);
+
 /** Points that each finding gave, in the order of the policy: "zen.exploited" 4.35.
  *
  * @return how many were written, at most max
@@ -61,6 +107,9 @@ size_t walk_points(const struct walk *walk, struct weight *weight_out, size_t ma
 
 /** Does weigh statement n lack an answer that could have given points? */
 bool walk_is_unknown(const struct walk *walk, unsigned ordinal);
+
+/** Has the store left a question without an answer?  Not: a case that has not recorded it. */
+bool walk_store_failed(const struct walk *walk);
 
 /** The answer that the policy wants, as one line "WORD text" of access(5), not yet cleaned:
  * weigh/answer.h writes it.  In mode observe this is still what would have been answered.

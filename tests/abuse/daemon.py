@@ -22,15 +22,24 @@ def request(**attributes):
 
 
 class Weighd:
-    """The daemon with a configuration; {dir} in it stands for a folder of its own."""
+    """The daemon with a configuration; {dir} in it stands for a folder of its own.
 
-    def __init__(self, config, workers=2):
+    prepare is called with that folder before the start.
+    """
+
+    def __init__(self, config, workers=2, prepare=None):
         self.folder = tempfile.mkdtemp(prefix="weighd-abuse-")
-        path = self.path("weighd.conf")
-        with open(path, "w", encoding="ascii") as file:
+        self.workers = workers
+        with open(self.path("weighd.conf"), "w", encoding="ascii") as file:
             file.write(config.format(dir=self.folder))
+        if prepare is not None:
+            prepare(self.folder)
+        self.start()
+
+    def start(self):
         self.process = subprocess.Popen(
-            [os.environ["WEIGHD"], "--config", path, "--workers", str(workers)],
+            [os.environ["WEIGHD"], "--config", self.path("weighd.conf"), "--workers",
+             str(self.workers)],
             stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGPIPE, 0))
         self.log = []
         self.ports = []
@@ -45,7 +54,15 @@ class Weighd:
                 self.ports.append(int(found.group(1)))
         # Whatever it says from now on must not stop it.
         self.reader = subprocess.Popen(["cat"], stdin=self.process.stderr,
-                                       stdout=open(self.path("log"), "wb"))
+                                       stdout=open(self.path("log"), "ab"))
+
+    def stop(self, number=signal.SIGTERM):
+        """End it; the folder stays, and it can be started again there.  The exit status."""
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE_S)
+        self.reader.wait(PATIENCE_S)
+        self.process.stderr.close()
+        return status
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -76,9 +93,7 @@ class Weighd:
 
     def end(self):
         """SIGTERM, and the status it ends with."""
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(PATIENCE_S)
-        self.reader.wait(PATIENCE_S)
+        status = self.stop()
         text = self.log_text()
         shutil.rmtree(self.folder)
         if status != 0:
@@ -99,6 +114,17 @@ def read_until(client, end):
 
 def answer(client):
     return read_until(client, b"\n\n")
+
+
+def answers(client, count):
+    """As many answers as there were requests in a row; fewer where the other side closes."""
+    data = b""
+    while data.count(b"\n\n") < count:
+        more = client.recv(65536)
+        if not more:
+            break
+        data += more
+    return [part + b"\n\n" for part in data.split(b"\n\n")[:-1]]
 
 
 def is_closed(client):

@@ -103,6 +103,8 @@ static void answer(struct world *world, struct fact *fact)
 		break;
 	case FACT_DNS_SOA:
 	case FACT_REMEMBERED:
+	case FACT_TALLY:
+	case FACT_GREYLIST:
 	case FACT_KIND_COUNT: ENSURE(false);
 	}
 }

@@ -8,7 +8,7 @@ MAY_INCLUDE = {
     "base": "",
     "mail": "base",
     "weigh": "base mail",
-    "policy": "base mail weigh",
+    "policy": "base mail weigh store",  # how the store is to be opened
     "checks": "base mail weigh",
     "store": "base weigh",  # what it keeps are facts and what follows from verdicts
     "sources": "base mail weigh store",

@@ -20,7 +20,7 @@ MAY_NEED = {
     "base": BYTES + " malloc calloc realloc free abort fprintf stderr snprintf vsnprintf"
             " newlocale uselocale freelocale strtod strtod_l __errno_location fmod pcre2_*",
     # pure as well: addresses to text and back
-    "mail": BYTES + " inet_ntop inet_pton idn2_*",
+    "mail": BYTES + " inet_ntop inet_pton idn2_* psl_registrable_domain psl_builtin",
     # a case is JSON, what is written of it a malloced text
     "weigh": BYTES + " malloc free json_*",
     "checks": BYTES + " log10 floor fabs pow nearbyint",

@@ -8,6 +8,8 @@ import tree
 BANNED = ("strcpy strncpy strcat strncat sprintf vsprintf gets strtok alloca system popen execl "
           "execlp execv execvp getaddrinfo gethostbyname inet_addr atoi atol atof asctime ctime "
           "gmtime localtime rand srand tmpnam mktemp setjmp longjmp").split()
+# Where one of them is used all the same, and why: the administrator's own names, at the start.
+ALLOWED = {("src/store/redis_open.c", "getaddrinfo"), ("src/ctl/store_redis.c", "getaddrinfo")}
 CALL = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
 
 
@@ -19,6 +21,8 @@ def faults_of(path):
         yield f"{tree.name(path)}: no #pragma once"
     for number, line in enumerate(tree.code(text).split("\n"), 1):
         for match in CALL.finditer(line):
+            if (tree.name(path), match.group(1)) in ALLOWED:
+                continue
             yield f"{tree.name(path)}:{number}: {match.group(1)}() is not used here"
     for number, line in enumerate(text.split("\n"), 1):
         width = len(line.expandtabs(8))

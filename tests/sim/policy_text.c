@@ -6,6 +6,7 @@
 #include "weigh/ledger.h"
 
 enum { STATEMENTS_WRITTEN_MAX = 14 };
+enum { ORGANISATION = 1 << 5 }; /* its bit of plain: the last of plain_checks */
 
 static const char zones[] =
 	"zone ranges.list {\n"
@@ -15,7 +16,10 @@ static const char zones[] =
 	"}\n"
 	"zone four.list {\n    lists ip4\n    means spam = 127.0.0.2, exploited = 127.0.0.4\n}\n"
 	"zone names.list {\n    lists domains\n    means spam = 127.0.0.2, exploited = "
-	"127.0.0.4\n}\n";
+	"127.0.0.4\n}\n"
+	"table s0 known\n"
+	"table s1 known\n"
+	"table rates inline { 198.51.100.7 \"1/1h\", alder.test none }\n";
 
 /* What has been written so far, for the conditions of what follows. */
 struct draft {
@@ -24,7 +28,8 @@ struct draft {
 	unsigned asks;   /* asks_max of all: the ledger's bound is not what is tested here */
 	unsigned number; /* of weigh statements that find "spam": w0.spam, w1.spam, ... */
 	unsigned variables;
-	bool has_score, has_dnsbl;
+	unsigned limits; /* l0, l1, ... */
+	bool has_score, has_dnsbl, has_greylist;
 	unsigned plain; /* a bit for each of plain_checks that is there */
 };
 
@@ -41,11 +46,48 @@ static void add_finding(struct draft *draft, const char *before, const char *fin
 		  finding);
 }
 
+/* What those that count have come to, or what is remembered. */
+static bool write_stored_condition(struct draft *draft)
+{
+	static const char *const known[] = {
+		"client_address in s0",
+		"[sender, recipient] in s1",
+		"not (helo_name in s0)",
+		"unknown(sender.domain in s1)",
+	};
+	static const struct {
+		const char *before, *after;
+	} of_limit[] = { { "", ".over" },
+			 { "", ".used > 2" },
+			 { "unknown(", ".over)" },
+			 { "(", ".most ?? 9) <= 3" },
+			 { "60 < ", ".wait" } };
+	size_t field = random_below(draft->random, sizeof(of_limit) / sizeof(*of_limit));
+	static const char *const of_greylist[] = {
+		"greylist.state = \"new\"", "greylist.state in [passed, trusted]",
+		"greylist.wait > 30", "greylist.delayed >= 100 and not unknown(score)"
+	};
+	size_t lot = random_below(draft->random, 3);
+
+	if (lot == 0)
+		text_add(draft->text, span_cstr(*RANDOM_OF(draft->random, known)));
+	else if (lot == 1 && draft->limits > 0)
+		text_addf(draft->text, "%sl%zu%s", of_limit[field].before,
+			  random_below(draft->random, draft->limits), of_limit[field].after);
+	else if (lot == 2 && draft->has_greylist)
+		text_add(draft->text, span_cstr(*RANDOM_OF(draft->random, of_greylist)));
+	else
+		return false;
+	return true;
+}
+
 static void write_condition(struct draft *draft)
 {
 	size_t lot = random_below(draft->random, 9);
 
 	text_add(draft->text, SPAN(" if "));
+	if (random_chance(draft->random, 25) && write_stored_condition(draft))
+		return;
 	if (lot == 0 && draft->number > 0) {
 		add_finding(draft, "", "spam");
 	} else if (lot == 1 && draft->number > 0) {
@@ -136,8 +178,8 @@ static void write_plain(struct draft *draft, const char *name)
 /* Checks without a zone that ask for little; each once. */
 static void write_one_of_plain(struct draft *draft)
 {
-	static const char *const plain_checks[] = { "fcrdns", "generic", "sender_domain",
-						    "helo_syntax", "spf" };
+	static const char *const plain_checks[] = { "fcrdns",      "generic", "sender_domain",
+						    "helo_syntax", "spf",     "organisation" };
 	size_t pick = random_below(draft->random, sizeof(plain_checks) / sizeof(*plain_checks));
 
 	if ((draft->plain >> pick & 1) == 0)
@@ -208,6 +250,104 @@ static void write_set(struct draft *draft)
 		draft->variables++;
 }
 
+/* --- statements that count --- */
+
+static void add_key(struct draft *draft)
+{
+	static const char *const keys[] = {
+		"client_address", "client_network, sender, recipient", "sasl_username",
+		"sender.domain",  "helo_name, client_address",
+	};
+
+	text_add(draft->text, span_cstr(*RANDOM_OF(draft->random, keys)));
+}
+
+static void add_clause(struct draft *draft, unsigned percent, const char *clause)
+{
+	if (random_chance(draft->random, percent))
+		text_add(draft->text, span_cstr(clause));
+}
+
+static void write_greylist(struct draft *draft)
+{
+	/* Without a key "weigh organisation" comes along, with the same condition. */
+	bool has_key = random_chance(draft->random, 60) || (draft->plain & ORGANISATION) != 0;
+	bool had_score = draft->has_score;
+
+	if (!has_key && !may_ask(draft, find_check(SPAN("organisation"))))
+		return;
+	draft->has_score = had_score;
+	text_add(draft->text, SPAN("    "));
+	add_clause(draft, 15, "observe ");
+	text_add(draft->text, SPAN("greylist"));
+	add_clause(draft, 50, " for 5m");
+	add_clause(draft, 20, " within 4h");
+	if (has_key) {
+		text_add(draft->text, SPAN(" by "));
+		add_key(draft);
+	} else {
+		draft->plain |= ORGANISATION;
+	}
+	if (random_chance(draft->random, 30))
+		text_add(draft->text, SPAN(" no trust"));
+	else
+		add_clause(draft, 50, " trust 2 for 5d of client_network");
+	add_clause(draft, 20, " no header");
+	add_clause(draft, 40, " failing defer \"4.3.0 no store\"");
+	add_clause(draft, 30, " \"4.7.1 come back in ${greylist.wait}, $id\"");
+	draft->has_greylist = true;
+	if (random_chance(draft->random, 60))
+		write_condition(draft);
+	text_add_char(draft->text, '\n');
+}
+
+static void write_limit(struct draft *draft)
+{
+	static const char *const rates[] = { " 1/1h", " 3/10m, 5/1d", " 2/1h", " 100/1h, 2/7d",
+					     " none" };
+	static const char *const countings[] = { "", " counting messages", " counting recipients",
+						 " counting distinct helo_name" };
+	static const char *const ends[] = {
+		"", " else reject \"5.7.1 $client_address\"", " else observe",
+		" else defer \"4.7.1 ${limit.wait} at ${limit.used}\""
+	};
+
+	text_addf(draft->text, "    limit l%u by ", draft->limits);
+	add_key(draft);
+	text_add(draft->text, span_cstr(*RANDOM_OF(draft->random, rates)));
+	add_clause(draft, 20, " from rates");
+	text_add(draft->text, span_cstr(*RANDOM_OF(draft->random, countings)));
+	add_clause(draft, 30, " and refused");
+	text_add(draft->text, span_cstr(*RANDOM_OF(draft->random, ends)));
+	add_clause(draft, 40, " failing defer");
+	if (random_chance(draft->random, 50))
+		write_condition(draft);
+	draft->limits++;
+	text_add_char(draft->text, '\n');
+}
+
+static void write_remember(struct draft *draft)
+{
+	text_add(draft->text, SPAN("    remember "));
+	text_add(draft->text, random_chance(draft->random, 70) ? SPAN("client_address in s0")
+							       : SPAN("sender, recipient in s1"));
+	text_add(draft->text, SPAN(" for 1d"));
+	write_condition(draft);
+	text_add_char(draft->text, '\n');
+}
+
+static void write_counting(struct draft *draft)
+{
+	size_t lot = random_below(draft->random, 5);
+
+	if (lot <= 1)
+		write_greylist(draft);
+	else if (lot <= 3)
+		write_limit(draft);
+	else
+		write_remember(draft);
+}
+
 void policy_write(struct text *text, struct random *random)
 {
 	struct draft draft = { .text = text, .random = random };
@@ -218,7 +358,7 @@ void policy_write(struct text *text, struct random *random)
 	text_add(text, span_cstr(zones));
 	text_add(text, SPAN("policy sim {\n"));
 	for (size_t i = 0; i < count; i++) {
-		size_t lot = random_below(random, 11);
+		size_t lot = random_below(random, 14);
 
 		if (lot <= 1 && !is_heavy && is_classic)
 			write_classic(&draft);
@@ -230,6 +370,8 @@ void policy_write(struct text *text, struct random *random)
 			write_one_of_plain(&draft);
 		else if (lot <= 9)
 			write_verdict(&draft);
+		else if (lot <= 12)
+			write_counting(&draft);
 		else
 			write_set(&draft);
 		is_heavy |= lot <= 1;

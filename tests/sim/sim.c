@@ -4,7 +4,8 @@
  *
  * Each world has a policy of the real checks, an attempt, and an answer for every question.
  * It must be decided alike whether all is known at once or comes in rounds, in any order, with
- * runs in between; and when the deadline passes, as if what was missing had failed.  World n of
+ * runs in between; and when the deadline passes, as if what was missing had failed.  What counts
+ * is asked of the store once, alone, and only where it is asked when all is known.  World n of
  * seed s is world 0 of seed s + n: what fails is had again by its own seed.  --show prints each
  * world: what each run asks when answers come in rounds, the policy, and what was decided.
  */
@@ -38,19 +39,20 @@ static void hold(const struct world *world, int64_t seed, const struct trial *tr
 		fail(world, seed, trial, reference);
 }
 
-struct tally {
-	uint64_t walks, answers, verdict[VERDICT_COUNT];
+struct sums {
+	uint64_t walks, answers, counts, verdict[VERDICT_COUNT];
 };
 
-static void count(struct tally *tally, const struct trial *trial)
+static void count(struct sums *sums, const struct trial *trial)
 {
-	tally->walks++;
-	tally->answers += trial->answered_count;
-	tally->verdict[trial->walk.verdict]++;
+	sums->walks++;
+	sums->answers += trial->answered_count;
+	sums->counts += trial->counted_count;
+	sums->verdict[trial->walk.verdict]++;
 }
 
 /* The arenas of a trial are gone when it ends; texts and counts in it stay. */
-static void try_world(int64_t seed, bool is_shown, struct tally *tally)
+static void try_world(int64_t seed, bool is_shown, struct sums *sums)
 {
 	static struct world world;
 	static struct trial reference, trial, cut_off;
@@ -58,16 +60,16 @@ static void try_world(int64_t seed, bool is_shown, struct tally *tally)
 	world_make(&world, (uint64_t)seed, is_shown);
 	trial_run(&reference, &world, SCHEDULE_AT_ONCE, NULL);
 	hold(&world, seed, &reference, &reference);
-	count(tally, &reference);
+	count(sums, &reference);
 	for (int i = SCHEDULE_ROUNDS; i < SCHEDULE_LATE; i++) {
 		trial_run(&trial, &world, (enum schedule)i, NULL);
 		hold(&world, seed, &trial, &reference);
-		count(tally, &trial);
+		count(sums, &trial);
 	}
 	trial_run(&trial, &world, SCHEDULE_LATE, NULL);
 	trial_run(&cut_off, &world, SCHEDULE_AT_ONCE, &trial);
 	hold(&world, seed, &trial, &cut_off);
-	count(tally, &trial);
+	count(sums, &trial);
 	if (is_shown)
 		printf("%.*s%.*s", (int)world.policy_len, world.policy_text,
 		       (int)reference.outcome_len, reference.outcome);
@@ -83,7 +85,7 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	int64_t seed = 1, worlds = 20000;
-	struct tally tally = { 0 };
+	struct sums sums = { 0 };
 	bool is_shown = false;
 
 	for (int i = 1; i < argc; i++) {
@@ -99,13 +101,14 @@ int main(int argc, char **argv)
 			return usage();
 	}
 	for (int64_t i = 0; i < worlds; i++)
-		try_world(seed + i, is_shown, &tally);
-	printf("%lld worlds, %llu walks, %llu answers:", (long long)worlds,
-	       (unsigned long long)tally.walks, (unsigned long long)tally.answers);
+		try_world(seed + i, is_shown, &sums);
+	printf("%lld worlds, %llu walks, %llu answers, %llu counts:", (long long)worlds,
+	       (unsigned long long)sums.walks, (unsigned long long)sums.answers,
+	       (unsigned long long)sums.counts);
 	for (int i = 0; i < VERDICT_COUNT; i++)
-		if (tally.verdict[i] > 0)
+		if (sums.verdict[i] > 0)
 			printf(" %.*s %llu", SPAN_ARG(verdict_name((enum verdict_kind)i)),
-			       (unsigned long long)tally.verdict[i]);
+			       (unsigned long long)sums.verdict[i]);
 	putchar('\n');
 	return 0;
 }

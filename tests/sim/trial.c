@@ -74,6 +74,8 @@ static bool recall(void *self, struct fact *fact)
 		break;
 	case SCHEDULE_COUNT: ENSURE(false);
 	}
+	/* Nobody knows beforehand what the store will have counted. */
+	is_cached &= !fact_counts(fact) || trial->schedule == SCHEDULE_AT_ONCE;
 	if (is_cached)
 		answer(trial, fact);
 	return is_cached;
@@ -141,6 +143,28 @@ static void show_order(unsigned run_number, const struct fact *fact)
 	       SPAN_ARG(fact->key));
 }
 
+/* The store is told to count: once, and when nothing else is undecided. */
+static void hold_count(struct trial *trial, const struct fact *fact, uint64_t waits)
+{
+	uint64_t hash = world_hash(trial->world, fact);
+
+	for (size_t i = 0; i < trial->counted_count; i++)
+		if (trial->counted[i] == hash)
+			broken(trial, "counted twice");
+	for (size_t i = 0; i < trial->waiting_count; i++)
+		if (fact_counts(trial->waiting[i]))
+			broken(trial, "counts before the count above it is known");
+	if (waits != 0)
+		broken(trial, "counts while a statement above it is pending");
+	if (trial->ledger.closed)
+		broken(trial, "counts after the deadline");
+	if ((fact->kind == FACT_TALLY) != (fact->count != NULL) ||
+	    (fact->kind == FACT_GREYLIST) != (fact->terms != NULL))
+		broken(trial, "does not say what to count");
+	ENSURE(trial->counted_count < COUNTS_MAX);
+	trial->counted[trial->counted_count++] = hash;
+}
+
 /* Run once, and look at what was asked by whom in this run alone. */
 static bool run(struct trial *trial)
 {
@@ -175,6 +199,8 @@ static bool run(struct trial *trial)
 	hold_asks(trial, now, weighed);
 	trial->waited_before = waits;
 	for (struct fact *fact; (fact = ledger_next_ordered(ledger)) != NULL;) {
+		if (fact_counts(fact))
+			hold_count(trial, fact, waits);
 		trial->waiting[trial->waiting_count++] = fact;
 		if (trial->world->is_shown && trial->schedule == SCHEDULE_ROUNDS)
 			show_order(walk->runs, fact);
@@ -187,6 +213,12 @@ static bool run(struct trial *trial)
 }
 
 /* --- what was decided, as text --- */
+
+static void write_memory(const struct memory *memory, struct text *text)
+{
+	text_addf(text, "  remember %.*s %.*s = %.*s\n", SPAN_ARG(memory->set),
+		  SPAN_ARG(memory->key), SPAN_ARG(memory->value));
+}
 
 static void write_findings(const struct walk *walk, unsigned n, struct text *text)
 {
@@ -206,11 +238,46 @@ static void write_findings(const struct walk *walk, unsigned n, struct text *tex
 		text_addf(text, "  %.*s %.17g\n", SPAN_ARG(found->own->weight[i].name),
 			  found->own->weight[i].points);
 	for (unsigned i = 0; i < found->own->memory_count; i++)
-		text_addf(text, "  remember %.*s %.*s = %.*s\n",
-			  SPAN_ARG(found->own->memory[i].set), SPAN_ARG(found->own->memory[i].key),
-			  SPAN_ARG(found->own->memory[i].value));
+		write_memory(&found->own->memory[i], text);
 	text_addf(text, "  %.*s\n  %.*s\n", SPAN_ARG(found->own->reply),
 		  SPAN_ARG(found->own->text));
+}
+
+static void write_count(const struct fact *fact, struct text *text)
+{
+	text_addf(text, "%.*s %.*s: state %d", SPAN_ARG(fact_kind_name(fact->kind)),
+		  SPAN_ARG(fact->key), (int)fact->state);
+	if (fact->count != NULL) {
+		text_addf(text, ", %lld once %llx of ", (long long)fact->count->amount,
+			  (unsigned long long)fact->count->once);
+		text_add_rates(text, &fact->count->rates);
+	}
+	text_add_char(text, '\n');
+}
+
+/* What the store was asked to count, and what it came to. */
+static void write_counting(const struct walk *walk, struct text *text)
+{
+	const struct greylisted *greylisted = &walk->greylisted;
+
+	for (uint16_t i = 0; i < walk->ledger->fact_count; i++)
+		if (fact_counts(walk->ledger->fact[i]))
+			write_count(walk->ledger->fact[i], text);
+	if (greylisted->statement != NULL)
+		text_addf(text, "greylisted %.*s: %d %d %d wait %lld delayed %lld\n",
+			  SPAN_ARG(greylisted->key), greylisted->is_failed, greylisted->is_trusted,
+			  (int)greylisted->outcome, (long long)greylisted->wait_s,
+			  (long long)greylisted->delayed_s);
+	for (unsigned i = 0; i < walk->policy->limit_count; i++) {
+		const struct limited *limited = &walk->limited[i];
+
+		text_addf(text, "limited %u %.*s: %d %d %d %d, %lld of %lld wait %lld\n", i,
+			  SPAN_ARG(limited->key), limited->is_reached, limited->is_failed,
+			  limited->is_over, limited->is_first, (long long)limited->used,
+			  (long long)limited->most, (long long)limited->wait_s);
+	}
+	for (unsigned i = 0; i < walk->memory_count; i++)
+		write_memory(&walk->memory[i], text);
 }
 
 static long statement_number(const struct walk *walk, const struct statement *statement)
@@ -239,6 +306,7 @@ static void write_outcome(struct trial *trial)
 			broken(trial, "settled, and a statement is not weighed");
 		write_findings(walk, n, &text);
 	}
+	write_counting(walk, &text);
 	ENSURE(!text.overrun);
 	trial->outcome_len = text.len;
 }

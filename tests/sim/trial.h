@@ -4,7 +4,7 @@
 #include "weigh/walk.h"
 #include "world.h"
 
-enum { OUTCOME_TEXT_MAX = 64 * 1024, ANSWERS_MAX = LEDGER_FACTS_MAX };
+enum { OUTCOME_TEXT_MAX = 64 * 1024, ANSWERS_MAX = LEDGER_FACTS_MAX, COUNTS_MAX = 32 };
 
 enum schedule {
 	SCHEDULE_AT_ONCE,  /* everything is known when it is asked: a replay */
@@ -28,6 +28,8 @@ struct trial {
 	const struct trial *only;
 	uint64_t answered[ANSWERS_MAX]; /* hashes of the questions that got an answer */
 	size_t answered_count;
+	uint64_t counted[COUNTS_MAX]; /* hashes of what the store was told to count */
+	size_t counted_count;
 	size_t held;                             /* answers that the ledger has not let go of */
 	uint64_t asked_before[LEDGER_FACTS_MAX]; /* who asked in the run before */
 	uint64_t waited_before;                  /* weigh statements that were pending then */

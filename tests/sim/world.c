@@ -5,6 +5,8 @@
 #include "base/hash.h"
 #include "policy_text.h"
 #include "random.h"
+#include "weigh/tally.h"
+#include "weigh/triplet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@ enum {
 	WORLD_BYTES_MAX = 1024 * 1024,
 	ITEM_BYTES_MAX = 80,
 	HOSTS_MAX = 300,
+	COUNTED_MAX = 8, /* attempts before this one, under one key */
 	POLICY_TRIES_MAX = 100
 };
 
@@ -76,6 +79,10 @@ static const char *const listings[] = {
 
 static const char *const remembered[] = { "", "7", "1 2 3", "-1", "x", "5.5 1 0 0 0" };
 
+static const char *const states[] = {
+	"RCPT", "RCPT", "", "MAIL", "DATA", "END-OF-MESSAGE", "VRFY"
+};
+
 static struct span pick_name(struct random *random)
 {
 	if (random_chance(random, 25))
@@ -103,6 +110,11 @@ static void make_attempt(struct world *world, struct random *random)
 		random_chance(random, 10) ? SPAN("postmaster@home.test") : SPAN("user@home.test");
 	attempt->attribute[ATTRIBUTE_instance] = SPAN("1f3.5");
 	attempt->attribute[ATTRIBUTE_size] = random_chance(random, 50) ? SPAN("4096") : SPAN("");
+	attempt->attribute[ATTRIBUTE_protocol_state] = span_cstr(*RANDOM_OF(random, states));
+	attempt->attribute[ATTRIBUTE_recipient_count] =
+		random_chance(random, 50) ? SPAN("3") : SPAN("0");
+	attempt->attribute[ATTRIBUTE_sasl_username] =
+		random_chance(random, 50) ? SPAN("anna") : SPAN("");
 	attempt->time_ms = (int64_t)random_below(random, 4000000000) * 1000;
 	attempt->id = SPAN("TEST-0001");
 	attempt->conversation = SPAN("c1");
@@ -216,6 +228,8 @@ static void make_item(const struct fact *fact, struct random *random, struct tex
 	case FACT_REMEMBERED: text_add(item, span_cstr(*RANDOM_OF(random, remembered))); break;
 	case FACT_DNS_TXT: text_add(item, span_cstr(*RANDOM_OF(random, texts))); break;
 	case FACT_DNS_SOA: text_add(item, SPAN("text")); break;
+	case FACT_TALLY:
+	case FACT_GREYLIST:
 	case FACT_KIND_COUNT: ENSURE(false);
 	}
 }
@@ -241,12 +255,80 @@ static void make_items(struct fact *fact, struct random *random, struct arena *a
 	fact->item = item;
 }
 
+/* Others have been counted before it. */
+static void make_tally(const struct world *world, struct fact *fact, struct random *random,
+		       struct arena *arena)
+{
+	struct tally *tally = ARENA_NEW(arena, struct tally);
+	struct span *item = ARENA_ARRAY(arena, struct span, RATES_MAX);
+	struct tally_count before = *fact->count;
+	int64_t at_ms = world->attempt.time_ms - before.rates.rate[0].period_ms;
+	struct tally_result result;
+
+	ENSURE(tally != NULL && item != NULL);
+	before.amount = 1;
+	for (size_t n = random_below(random, COUNTED_MAX); n > 0; n--) {
+		before.once = random_next(random);
+		at_ms += (int64_t)random_below(random, 200) * 1000;
+		tally_count(tally, &before, at_ms, &result);
+	}
+	tally_count(tally, fact->count, world->attempt.time_ms, &result);
+	for (unsigned i = 0; i < result.count; i++) {
+		TEXT(text, TALLY_ITEM_MAX);
+
+		text_add_tally_use(&text, &result, i);
+		add_item(fact, item, arena, text_span(&text));
+	}
+	fact_sort(fact->kind, item, fact->item_count);
+	fact->item = item;
+	fact->state = FACT_KNOWN;
+}
+
+static void make_triplet(const struct world *world, struct fact *fact, struct random *random,
+			 struct arena *arena)
+{
+	static const char *const ages_s[] = { "first=10 last=2 passes=0",
+					      "first=290 last=290 passes=0",
+					      "first=900 last=30.5 passes=0",
+					      "first=900000 last=900000 passes=0",
+					      "first=9000 last=60 passed=8000 passes=1",
+					      "first=9000 last=60 passed=8000 passes=4 white",
+					      "first=9000 last=60 passed=8000 passes=4 black" };
+	struct span *item = ARENA_NEW(arena, struct span);
+	struct triplet before;
+	TEXT(text, TRIPLET_TEXT_MAX);
+
+	ENSURE(item != NULL && triplet_item_parse(span_cstr(*RANDOM_OF(random, ages_s)),
+						  world->attempt.time_ms, &before) == OK);
+	text_add_triplet_item(&text, &before, world->attempt.time_ms);
+	add_item(fact, item, arena, text_span(&text));
+	fact->item = item;
+	fact->state = FACT_KNOWN;
+}
+
+/* @return false: it is no fact that counts, or nothing is there */
+static bool count(const struct world *world, struct fact *fact, struct random *random,
+		  struct arena *arena)
+{
+	if (fact->kind == FACT_TALLY)
+		make_tally(world, fact, random, arena);
+	else if (fact->kind == FACT_GREYLIST && random_chance(random, 70))
+		make_triplet(world, fact, random, arena);
+	return fact->state == FACT_KNOWN;
+}
+
 void world_answer(const struct world *world, struct fact *fact, struct arena *arena)
 {
 	struct random random = { world_hash(world, fact) };
 	size_t lot = random_below(&random, 100);
 
-	if (lot < world->known_percent) {
+	if (fact_counts(fact) && lot >= world->failed_percent) {
+		if (!count(world, fact, &random, arena))
+			fact->state = FACT_NONE;
+	} else if (fact_counts(fact)) {
+		fact->state = FACT_FAILED;
+		fact->cause = CAUSE_DOWN;
+	} else if (lot < world->known_percent) {
 		fact->state = FACT_KNOWN;
 		make_items(fact, &random, arena);
 	} else if (lot < world->known_percent + world->failed_percent) {

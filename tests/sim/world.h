@@ -1,7 +1,7 @@
 /* world.h -- one generated world: a policy, an attempt, and what every question is answered.
  *
  * All of it follows from the seed: the same question always has the same answer, whoever asks
- * and whenever.
+ * and whenever.  What counts is answered as a store would, by what it had under the key before.
  */
 #pragma once
 #include "policy/config.h"
@@ -22,6 +22,12 @@ struct world {
 
 void world_make(struct world *world, uint64_t seed, bool is_shown);
 void world_release(struct world *world);
+
+/** Is it one that the store counts, once asked? */
+static inline bool fact_counts(const struct fact *fact)
+{
+	return fact->kind == FACT_TALLY || fact->kind == FACT_GREYLIST;
+}
 
 /** A number that belongs to this question in this world. */
 uint64_t world_hash(const struct world *world, const struct fact *fact);

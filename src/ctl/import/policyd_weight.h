@@ -8,7 +8,7 @@
 #include "base/text.h"
 
 enum {
-	IMPORT_CONFIG_MAX = 64 * 1024,
+	IMPORT_CONFIG_MAX = 1024 * 1024, /* as much as the language reads */
 	IMPORT_EXPLAIN_MAX = 64 * 1024,
 	IMPORT_REPORT_MAX = 256 * 1024,
 };
@@ -17,6 +17,7 @@ struct import_options {
 	struct span path; /* of the file, for messages */
 	bool modern;
 	struct span control; /* path of the control socket; empty: none is written */
+	const char *lists;   /* a dump whose white and black lists go into it; NULL: none */
 };
 
 /** Translate.

@@ -75,9 +75,32 @@ static void every_day_comes_back(void **state)
 	}
 }
 
+static void mail_dates_are_written(void **state)
+{
+	static const struct {
+		const char *utc, *want;
+	} cases[] = {
+		{ "1970-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 +0000" },
+		{ "2000-02-29T23:59:59.999Z", "Tue, 29 Feb 2000 23:59:59 +0000" },
+		{ "2026-11-20T10:41:07Z", "Fri, 20 Nov 2026 10:41:07 +0000" },
+		{ "9999-12-31T23:59:59Z", "Fri, 31 Dec 9999 23:59:59 +0000" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		int64_t ms = 0;
+		TEXT(date, UTC_MAIL_DATE_MAX);
+
+		assert_int_equal(utc_parse(span_cstr(cases[i].utc), &ms), OK);
+		text_add_mail_date(&date, ms);
+		assert_string_equal(text_cstr(&date), cases[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mail_dates_are_written),
 		cmocka_unit_test(times_are_read_and_written),
 		cmocka_unit_test(times_out_of_range_are_the_nearest),
 		cmocka_unit_test(every_day_comes_back),

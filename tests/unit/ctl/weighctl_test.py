@@ -73,7 +73,7 @@ def replay(*words, stdin=""):
 
 def helps_fit_a_screen():
     for words in ([], ["check"], ["weigh"], ["replay"], ["import"], ["status"], ["reload"],
-                  ["spf"], ["doctor"]):
+                  ["spf"], ["doctor"], ["greylist"], ["limits"], ["known"], ["store"]):
         status, out, err = weighctl(*words, "--help")
         same((status, err), (0, ""), f"{words}")
         lines = out.splitlines()

@@ -73,7 +73,8 @@ static size_t no_glob(void *self, struct span pattern, struct arena *arena, stru
 struct world {
 	struct event_base *base;
 	struct dns dns, other_dns;
-	struct memory_store *memory;
+	struct store *store;
+	struct store_port *port;
 	struct config *config;
 	struct scale *scale;
 	unsigned settled;
@@ -84,15 +85,17 @@ static int world_open(void **state)
 	const struct config_loader loader = { .load = load, .glob = no_glob };
 	struct world *world = calloc(1, sizeof(*world));
 	struct scale_options options = { .dns = &world->dns, .limits = { 4, 2 }, .owner = world };
+	const struct store_options store = { .kind = STORE_MEMORY };
 	char room[REPORT_BYTES];
 	struct text report = { room, 0, sizeof(room), false };
 
 	if (config_read(&loader, SPAN("test.conf"), &report, &world->config) != OK)
 		fail_msg("%.*s", SPAN_ARG(text_span(&report)));
 	world->base = event_base_new();
-	world->memory = memory_store_new();
+	assert_int_equal(store_open(&store, &report, &world->store), OK);
+	world->port = store_port_open(world->store, world->base);
 	options.base = world->base;
-	options.memory = world->memory;
+	options.store = world->port;
 	world->scale = scale_new(&options);
 	assert_non_null(world->scale);
 	*state = world;
@@ -107,7 +110,8 @@ static int world_close(void **state)
 	assert_int_equal(world->dns.freed, 1);
 	assert_int_equal(atomic_load(&world->config->references), 1);
 	config_drop(world->config);
-	memory_store_free(world->memory);
+	store_port_close(world->port);
+	store_close(world->store);
 	event_base_free(world->base);
 	free(world);
 	return 0;

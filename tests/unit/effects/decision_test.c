@@ -9,6 +9,8 @@ static const struct statement rule = {
 	.origin = { SPAN_INIT("weighd.conf"), 31, 5 },
 };
 
+static struct ledger ledger;
+
 static void decide(struct attempt *attempt, struct walk *walk)
 {
 	*attempt = (struct attempt){ .id = SPAN("K7Q2-9F3D") };
@@ -16,6 +18,7 @@ static void decide(struct attempt *attempt, struct walk *walk)
 	attempt->attribute[ATTRIBUTE_sender] = SPAN("a\n\"\xff\\\x1b@example.org");
 	*walk = (struct walk){ .policy = &policy,
 			       .attempt = attempt,
+			       .ledger = &ledger,
 			       .verdict = VERDICT_REJECT,
 			       .by = &rule,
 			       .is_scored = true,
@@ -61,6 +64,44 @@ static void test_end_of_policy(void **state)
 	assert_true(span_has(text_span(&line), SPAN(" mode=observe ")));
 }
 
+/* What was counted stands in the line, and what the store did not answer. */
+static void test_counted(void **state)
+{
+	static const struct limit limit = { .name = SPAN_INIT("user") };
+	static const struct statement statement = { .kind = STATEMENT_LIMIT, .limit = &limit };
+	struct limited limited = { .is_reached = true,
+				   .is_over = true,
+				   .used = 101,
+				   .most = 100,
+				   .period_ms = 3600000,
+				   .key = SPAN("an\"na") };
+	struct fact failed = { .kind = FACT_TALLY, .state = FACT_FAILED, .cause = CAUSE_DOWN };
+	struct attempt attempt;
+	struct walk walk;
+	struct decision decision = { .walk = &walk, .answer = SPAN("DUNNO") };
+	TEXT(line, LOG_LINE_BYTES_MAX);
+
+	(void)state;
+	decide(&attempt, &walk);
+	walk.limited = &limited;
+	walk.greylisted = (struct greylisted){ .statement = &statement,
+					       .outcome = TRIPLET_EARLY,
+					       .wait_s = 42,
+					       .key = SPAN("192.0.2.0/24 a b") };
+	policy.limit[0] = &statement;
+	policy.limit_count = 1;
+	ledger.fact[0] = &failed;
+	ledger.fact_count = 1;
+	text_add_decision(&line, &decision);
+	policy.limit_count = 0;
+	ledger.fact_count = 0;
+	check_span(span_from(text_span(&line), span_find_span(text_span(&line), SPAN(" unknown="))),
+		   SPAN(" unknown=\"store\" greylist=early wait=42s key=\"192.0.2.0/24 a b\" "
+			"limit=\"user 101/100/1h over\" limit_key=\"an\\x22na\" reply=\"DUNNO\" "
+			"took=0ms"),
+		   "line");
+}
+
 /* A field at its limit is whole, one beyond is cut; the line stays within its own. */
 static void test_limits(void **state)
 {
@@ -94,6 +135,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_end_of_policy),
+		cmocka_unit_test(test_counted),
 		cmocka_unit_test(test_limits),
 	};
 

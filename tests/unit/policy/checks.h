@@ -67,8 +67,15 @@ static const struct check fake_classic = {
 	.parameter_defaults = &fake_defaults,
 	.asks_max = 20,
 };
-static const struct check *const fake_checks[] = { &fake_dnsbl, &fake_rhsbl, &fake_identity,
-						   &fake_classic, NULL };
+static const struct check fake_organisation = {
+	.name = "organisation",
+	.finding = { "by_spf", "by_name", "by_network" },
+	.text = { "organisation" },
+	.asks_max = 40,
+};
+static const struct check *const fake_checks[] = { &fake_dnsbl,        &fake_rhsbl,
+						   &fake_identity,     &fake_classic,
+						   &fake_organisation, NULL };
 
 static enum err file_load(void *self, struct span path, struct arena *arena, struct span *text_out,
 			  struct span *why_out)

@@ -5,6 +5,14 @@
 
 static char report_room[CONFIG_REPORT_MAX];
 
+static bool greylists(const struct policy *policy)
+{
+	for (uint16_t i = 0; i < policy->statement_count; i++)
+		if (policy->statement[i].kind == STATEMENT_GREYLIST)
+			return policy->statement[i].condition != NULL;
+	return false;
+}
+
 static void it_works(void **state)
 {
 	struct text report = { report_room, 0, sizeof(report_room), false };
@@ -20,6 +28,9 @@ static void it_works(void **state)
 	assert_int_equal(config->listener[0].port, 12525);
 	assert_non_null(config_policy(config, SPAN("inbound")));
 	assert_int_equal(config->resolver.kind, RESOLVER_RECURSIVE);
+	assert_int_equal(config->store.kind, STORE_SQLITE);
+	check_span(config->store.path, SPAN("/var/lib/weighd/state.db"), "store");
+	assert_true(greylists(config_policy(config, SPAN("inbound"))));
 	config_drop(config);
 }
 

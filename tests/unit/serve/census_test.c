@@ -64,6 +64,11 @@ static void test_mapped(void **state)
 	assert_true(ip_equal(address("::ffff:192.0.2.1"), address("192.0.2.1")));
 }
 
+static void evict_later(void *front)
+{
+	(void)front;
+}
+
 static void test_idlest(void **state)
 {
 	const struct census_limits limits = { 10, 2 };
@@ -73,12 +78,12 @@ static void test_idlest(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++)
-		seat[i] = census_join(census, fronts[i]);
+		seat[i] = census_join(census, fronts[i], evict_later);
 	assert_null(census_idlest(census));
 	atomic_store(&seat[0]->oldest_idle_ms, 7);
-	assert_ptr_equal(census_idlest(census), fronts[0]);
+	assert_ptr_equal(census_idlest(census)->front, fronts[0]);
 	atomic_store(&seat[1]->oldest_idle_ms, 6);
-	assert_ptr_equal(census_idlest(census), fronts[1]);
+	assert_ptr_equal(census_idlest(census)->front, fronts[1]);
 	census_free(census);
 }
 

@@ -1,6 +1,7 @@
 /* memory_test.c -- what is remembered, for how long, and how much of it. */
 #include "../unit.h"
 
+#include "base/text.h"
 #include "store/memory.h"
 
 #include <pthread.h>
@@ -183,6 +184,128 @@ static void test_many_workers(void **state)
 		assert_int_equal(pthread_join(worker[i], NULL), 0);
 }
 
+/* --- changes and pages --- */
+
+static bool add_letter(void *self, struct memory_place *place)
+{
+	struct text *text = self;
+
+	text_clear(text);
+	if (place->value.at != NULL)
+		text_add(text, place->value);
+	text_add_char(text, 'x');
+	place->value = text_span(text);
+	return text->len <= 3;
+}
+
+static void test_changes(void **state)
+{
+	const struct memory_where where = { SPAN("s"), SPAN("k") };
+	TEXT(text, 16);
+
+	(void)state;
+	assert_int_equal(memory_change(store, &where, 0, add_letter, &text), OK);
+	check_known("s k", 0, "x");
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(memory_change(store, &where, 0, add_letter, &text), OK);
+	check_known("s k", 0, "xxx"); /* it said so: nothing beyond */
+	assert_int_equal(memory_erase(store, &where), OK);
+	assert_int_equal(memory_erase(store, &where), ERR_MISSING);
+	check_known("s k", 0, NULL);
+}
+
+static void test_puts(void **state)
+{
+	struct memory_where where = { SPAN("s"), SPAN("k") };
+	struct memory_figures figures;
+	char name[16];
+
+	(void)state;
+	assert_int_equal(memory_put(store, &where, (struct memory_place){ SPAN("v"), 5 }, 2), OK);
+	check_known("s k", 4, "v");
+	where.key = SPAN("l");
+	assert_int_equal(memory_put(store, &where, (struct memory_place){ SPAN("v"), 0 }, 2), OK);
+	check_known("s l", INT64_MAX - 1, "v");
+	memory_figures(store, &figures);
+	assert_int_equal(figures.entries, 2); /* at the bound */
+	assert_int_equal(figures.bytes, 4);
+	where.key = SPAN("m");
+	assert_int_equal(memory_put(store, &where, (struct memory_place){ SPAN("v"), 0 }, 2), OK);
+	check_known("s k", 4, NULL);
+	memory_figures(store, &figures);
+	assert_int_equal(figures.entries, 2);
+	assert_int_equal(figures.evicted, 1);
+	for (int i = 1; i <= MEMORY_SETS_MAX; i++) { /* "s" is there: one set too many */
+		snprintf(name, sizeof(name), "t%d", i);
+		where.set = span_cstr(name);
+		assert_int_equal(memory_put(store, &where, (struct memory_place){ SPAN("v"), 0 },
+					    0),
+				 i < MEMORY_SETS_MAX ? OK : ERR_LIMIT);
+	}
+}
+
+static void test_page_has_prefix(void **state)
+{
+	struct memory_page page = { .set = SPAN("s"), .prefix = SPAN("a "), .most = 10 };
+	struct memory_entry entry[10];
+	bool has_more = true;
+
+	(void)state;
+	remember("s", "a 1", "one", 0, plain);
+	remember("s", "a 2", "two", 1000, (struct memory){ .keep_ms = 500 });
+	remember("s", "ab 3", "three", 0, plain);
+	assert_int_equal(memory_page(store, &page, 1499, entry, &has_more), 2);
+	assert_false(has_more);
+	check_span(entry[0].key, SPAN("1"), "key");
+	check_span(entry[0].value, SPAN("one"), "value");
+	assert_int_equal(entry[0].expires_ms, 0);
+	assert_int_equal(entry[1].expires_ms, 1500);
+	memory_page_free(entry, 2);
+	assert_int_equal(memory_page(store, &page, 1500, entry, &has_more), 1);
+	memory_page_free(entry, 1);
+	page.set = SPAN("none");
+	assert_int_equal(memory_page(store, &page, 0, entry, &has_more), 0);
+}
+
+static void *write_more(void *argument)
+{
+	char key[16];
+
+	(void)argument;
+	for (int i = 0; i < 20000; i++) {
+		snprintf(key, sizeof(key), "z%d", i);
+		remember("s", key, "v", 0, plain);
+	}
+	return NULL;
+}
+
+/* What is there all the time is in every page, though the set grows meanwhile. */
+static void test_pages_while_it_grows(void **state)
+{
+	enum { THERE = 50, LOOKS = 100 };
+	struct memory_page page = { .set = SPAN("s"), .most = THERE };
+	struct memory_entry entry[THERE];
+	pthread_t writer;
+	char key[16];
+	bool has_more;
+
+	(void)state;
+	for (int i = 0; i < THERE; i++) {
+		snprintf(key, sizeof(key), "a%02d", i);
+		remember("s", key, "v", 0, plain);
+	}
+	assert_int_equal(pthread_create(&writer, NULL, write_more, NULL), 0);
+	for (int look = 0; look < LOOKS; look++) {
+		assert_int_equal(memory_page(store, &page, 0, entry, &has_more), THERE);
+		for (int i = 0; i < THERE; i++) {
+			snprintf(key, sizeof(key), "a%02d", i);
+			check_span(entry[i].key, span_cstr(key), "in order");
+		}
+		memory_page_free(entry, THERE);
+	}
+	assert_int_equal(pthread_join(writer, NULL), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -196,6 +319,10 @@ int main(void)
 		TEST(test_sets_bound),
 		TEST(test_forgets_conversation),
 		TEST(test_many_workers),
+		TEST(test_changes),
+		TEST(test_puts),
+		TEST(test_page_has_prefix),
+		TEST(test_pages_while_it_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* table_test.c -- tables that are in memory. */
 #include "weigh/table.h"
 
+#include "mail/domain.h"
+
 #include "../unit.h"
 
 static struct arena arena;
@@ -121,6 +123,84 @@ static void finds_each_of_many_networks(void **state)
 	}
 }
 
+/* A text of TABLE_KEY_MAX bytes is looked up, a longer one is in no table. */
+static void long_texts(void **state)
+{
+	static char text[TABLE_KEY_MAX + 1];
+	struct table_row row[] = {
+		{ .key = { text, TABLE_KEY_MAX } },
+		{ .key = { text, TABLE_KEY_MAX + 1 } },
+	};
+	struct table table = { .kind = TABLE_KEYS, .row = row, .row_count = COUNT(row) };
+	struct span value;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	assert_int_equal(table_index(&table, &arena), OK);
+	assert_true(table_find(&table, row[0].key, &value));
+	assert_false(table_find(&table, row[1].key, &value));
+}
+
+/* What is longer than any name is below no domain. */
+static void long_domains(void **state)
+{
+	char name[DOMAIN_NAME_MAX + 1];
+	struct table_row row[] = { { .key = SPAN_INIT("test") } };
+	struct table table = { .kind = TABLE_DOMAIN, .row = row, .row_count = 1 };
+	struct span value;
+
+	(void)state;
+	memset(name, '.', sizeof(name));
+	memcpy(name + sizeof(name) - 5, ".test", 5);
+	assert_int_equal(table_index(&table, &arena), OK);
+	assert_true(table_find(&table, span_of(name + 1, DOMAIN_NAME_MAX), &value));
+	assert_false(table_find(&table, span_of(name, DOMAIN_NAME_MAX + 1), &value));
+}
+
+/* The longest domain wins, wherever it stands, and of equal ones the first. */
+static void finds_the_longest_domain(void **state)
+{
+	struct table_row row[] = {
+		{ .key = SPAN_INIT("org"), .value = SPAN_INIT("top") },
+		{ .key = SPAN_INIT("a.example.org"), .value = SPAN_INIT("a") },
+		{ .key = SPAN_INIT(".a.example.org"), .value = SPAN_INIT("below a") },
+		{ .key = SPAN_INIT("a.example.org"), .value = SPAN_INIT("again") },
+		{ .key = SPAN_INIT("example.org"), .value = SPAN_INIT("example") },
+	};
+	static const struct {
+		struct span name, want;
+	} cases[] = {
+		{ SPAN_INIT("org"), SPAN_INIT("top") },
+		{ SPAN_INIT("x.org"), SPAN_INIT("top") },
+		{ SPAN_INIT("b.example.org"), SPAN_INIT("example") },
+		{ SPAN_INIT("a.example.org"), SPAN_INIT("a") },
+		{ SPAN_INIT("b.a.example.org"), SPAN_INIT("below a") },
+	};
+	struct table table = { .kind = TABLE_DOMAIN, .row = row, .row_count = COUNT(row) };
+
+	(void)state;
+	assert_int_equal(table_index(&table, &arena), OK);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct span value = SPAN("");
+
+		assert_true(table_find(&table, cases[i].name, &value));
+		check_span(value, cases[i].want, "domain");
+	}
+}
+
+/* One row beyond the limit is refused, of names as of the networks beside them. */
+static void too_many_rows(void **state)
+{
+	struct table networks = { .kind = TABLE_CIDR, .row_count = TABLE_ROWS_MAX + 1 };
+	struct table clients = { .kind = TABLE_CLIENTS, .networks = &networks };
+	struct table keys = { .kind = TABLE_KEYS, .row_count = TABLE_ROWS_MAX + 1 };
+
+	(void)state;
+	assert_int_equal(table_index(&networks, &arena), ERR_LIMIT);
+	assert_int_equal(table_index(&clients, &arena), ERR_LIMIT);
+	assert_int_equal(table_index(&keys, &arena), ERR_LIMIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +208,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_empty_table_finds_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(finds_the_longest_network, begin, end),
 		cmocka_unit_test_setup_teardown(finds_each_of_many_networks, begin, end),
+		cmocka_unit_test_setup_teardown(long_texts, begin, end),
+		cmocka_unit_test_setup_teardown(long_domains, begin, end),
+		cmocka_unit_test_setup_teardown(finds_the_longest_domain, begin, end),
+		cmocka_unit_test_setup_teardown(too_many_rows, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,7 +148,7 @@ static void wrong_lines_say_why(void **state)
 		{ SPAN_INIT(FACT("\"x\":null")), "facts 'x': no fact is of this kind" },
 		{ SPAN_INIT(FACT("\"dns.b x\":null")), "facts 'dns.b x': no fact is of this" },
 		{ SPAN_INIT(FACT("\"dns.a\":null")), "facts 'dns.a': must be a kind, a blank" },
-		{ SPAN_INIT(FACT("\"dns.a x\":1")), "facts 'dns.a x': a DNS fact is no number" },
+		{ SPAN_INIT(FACT("\"dns.a x\":1")), "facts 'dns.a x': a fact of this kind is no number" },
 		{ SPAN_INIT(FACT("\"dns.a x\":1.5")), "facts 'dns.a x': must be a list, null," },
 		{ SPAN_INIT(FACT("\"dns.a x\":true")), "facts 'dns.a x': must be a list, null," },
 		{ SPAN_INIT(FACT("\"dns.a x\":{}")), "facts 'dns.a x': must be a list, null," },

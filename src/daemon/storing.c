@@ -1,0 +1,77 @@
+/* storing.c -- the store that a configuration wants. */
+#include "daemon/storing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A secret that others may read is none. */
+static bool is_secret(int fd)
+{
+	struct stat stat;
+
+	return fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && (stat.st_mode & 07) == 0;
+}
+
+static enum err read_password(struct storing *storing, struct span path, struct text *why)
+{
+	TEXT(name, CONFIG_PATH_MAX);
+	ssize_t len = -1;
+	int fd;
+
+	text_add(&name, path);
+	fd = open(text_cstr(&name), O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		text_addf(why, "cannot read the password from %s: %s", text_cstr(&name),
+			  strerror(errno));
+		return ERR_SYSTEM;
+	}
+	if (!is_secret(fd))
+		text_addf(why, "%s is no file, or others may read it: chmod o= it",
+			  text_cstr(&name));
+	else
+		len = read(fd, storing->password, sizeof(storing->password));
+	close(fd);
+	if (len < 0)
+		return ERR_SYSTEM;
+	storing->options.password = span_trim(span_of(storing->password, (size_t)len));
+	return OK;
+}
+
+enum err storing_prepare(struct storing *storing, const struct config *config, struct text *why)
+{
+	storing->options = config->store;
+	storing->options.entries_max = (uint64_t)config->limits.store_entries;
+	if (config->password_file.len == 0)
+		return OK;
+	return read_password(storing, config->password_file, why);
+}
+
+static bool addresses_equal(const struct store_options *a, const struct store_options *b)
+{
+	if (a->address_count != b->address_count)
+		return false;
+	for (uint8_t i = 0; i < a->address_count; i++)
+		if (!span_equal(a->address[i].host, b->address[i].host) ||
+		    !span_equal(a->address[i].path, b->address[i].path) ||
+		    a->address[i].port != b->address[i].port)
+			return false;
+	return true;
+}
+
+bool storing_equal(const struct config *a, const struct config *b)
+{
+	const struct store_options *old = &a->store, *now = &b->store;
+
+	return old->kind == now->kind && span_equal(old->path, now->path) &&
+	       old->sync_full == now->sync_full && old->mode == now->mode &&
+	       addresses_equal(old, now) && span_equal(old->master, now->master) &&
+	       span_equal(old->user, now->user) && span_equal(old->prefix, now->prefix) &&
+	       old->database == now->database && old->has_tls == now->has_tls &&
+	       span_equal(old->ca_file, now->ca_file) &&
+	       span_equal(old->certificate_file, now->certificate_file) &&
+	       span_equal(old->key_file, now->key_file) && old->connect_ms == now->connect_ms &&
+	       old->answer_ms == now->answer_ms && span_equal(a->password_file, b->password_file) &&
+	       a->limits.store_entries == b->limits.store_entries;
+}

@@ -1,0 +1,414 @@
+/* sqlite_file.c -- the file of the sqlite driver: open it, prepare statements, set it aside.
+ *
+ * A damaged file is never repaired and never thrown away: it gets a dated name, and the daemon
+ * goes on with a fresh one.  The lock stands on a file of its own, PATH.lock, because the
+ * database changes its identity when that happens; it keeps a second daemon out, not readers.
+ */
+#include "store/sqlite_priv.h"
+
+#include "base/ensure.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* A version beyond it is no version but a damaged number. */
+enum { VERSION_MAX = 1000 };
+
+/* Short columns stand before long ones: what a sweep looks at is read without the texts. */
+static const char schema[] =
+	"CREATE TABLE triplet (key TEXT NOT NULL PRIMARY KEY, first_ms INTEGER NOT NULL,"
+	" last_ms INTEGER NOT NULL, passed_ms INTEGER NOT NULL, passes INTEGER NOT NULL,"
+	" colour TEXT NOT NULL, expires_ms INTEGER NOT NULL,"
+	" CHECK (first_ms >= 0 AND last_ms >= 0 AND passed_ms >= 0 AND passes >= 0"
+	" AND colour IN ('', 'white', 'black'))) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE tally (name TEXT NOT NULL, key TEXT NOT NULL, last_ms INTEGER NOT NULL,"
+	" expires_ms INTEGER NOT NULL, text TEXT NOT NULL,"
+	" PRIMARY KEY (name, key)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE known (\"set\" TEXT NOT NULL, key TEXT NOT NULL, expires_ms INTEGER NOT NULL,"
+	" value TEXT NOT NULL, PRIMARY KEY (\"set\", key)) STRICT, WITHOUT ROWID;"
+	"PRAGMA user_version = 1;";
+_Static_assert(SQLITE_SCHEMA_VERSION == 1, "as the schema says");
+
+static const char *const statement_sql[] = {
+#define STATEMENT(symbol, sql) sql,
+	SQLITE_STATEMENTS(STATEMENT)
+#undef STATEMENT
+};
+
+/* Write-ahead logs need memory that all processes share, and locks that hold: not there. */
+static const struct {
+	uint64_t type;
+	const char *name;
+} network_file_system[] = {
+	{ NFS_SUPER_MAGIC, "NFS" },  { SMB_SUPER_MAGIC, "SMB" },   { CIFS_SUPER_MAGIC, "CIFS" },
+	{ SMB2_SUPER_MAGIC, "SMB" }, { AFS_SUPER_MAGIC, "AFS" },   { CODA_SUPER_MAGIC, "Coda" },
+	{ NCP_SUPER_MAGIC, "NCP" },  { CEPH_SUPER_MAGIC, "Ceph" }, { V9FS_MAGIC, "9P" },
+	{ 0x0bd00bd0, "Lustre" },    { 0x47504653, "GPFS" },       { 0x013661, "GFS" },
+	{ AFS_FS_MAGIC, "AFS" },
+};
+
+const char *sqlite_network_name(uint64_t type)
+{
+	size_t count = sizeof(network_file_system) / sizeof(network_file_system[0]);
+
+	for (size_t i = 0; i < count; i++)
+		if (network_file_system[i].type == type)
+			return network_file_system[i].name;
+	return NULL;
+}
+
+/* --- the place --- */
+
+static enum err check_folder(const char *folder, struct text *why)
+{
+	struct stat status;
+	struct statfs system;
+	const char *network;
+
+	if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+		text_addf(why, "%s cannot be made: %s", folder, strerror(errno));
+		return ERR_SYSTEM;
+	}
+	if (stat(folder, &status) != 0 || statfs(folder, &system) != 0) {
+		text_addf(why, "%s: %s", folder, strerror(errno));
+		return ERR_SYSTEM;
+	}
+	if (!S_ISDIR(status.st_mode)) {
+		text_addf(why, "%s is no folder", folder);
+		return ERR_SYSTEM;
+	}
+	if ((status.st_mode & S_IWOTH) != 0) {
+		text_addf(why, "%s may be written by everybody", folder);
+		return ERR_SYSTEM;
+	}
+	network = sqlite_network_name((uint64_t)system.f_type & UINT32_MAX);
+	if (network != NULL) {
+		text_addf(why,
+			  "%s is on %s: the store needs a file system of this host, because "
+			  "locks and shared memory do not hold over a network",
+			  folder, network);
+		return ERR_SYSTEM;
+	}
+	return OK;
+}
+
+enum err sqlite_claim(struct sqlite *sqlite, struct text *why)
+{
+	size_t slash = span_rfind(span_cstr(sqlite->path), '/');
+	char name[SQLITE_PATH_MAX + 8];
+	enum err err;
+
+	if (sqlite->path[slash] == '\0')
+		memcpy(name, ".", 2);
+	else
+		snprintf(name, sizeof(name), "%.*s", slash == 0 ? 1 : (int)slash, sqlite->path);
+	err = check_folder(name, why);
+	if (err != OK)
+		return err;
+	snprintf(name, sizeof(name), "%s.lock", sqlite->path);
+	sqlite->lock_fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (sqlite->lock_fd < 0) {
+		text_addf(why, "%s: %s", name, strerror(errno));
+		return ERR_SYSTEM;
+	}
+	if (flock(sqlite->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return OK;
+	text_addf(why, errno == EWOULDBLOCK ? "%s is in use by another weighd" : "%s: no lock",
+		  sqlite->path);
+	sqlite_unclaim(sqlite);
+	return ERR_SYSTEM;
+}
+
+void sqlite_unclaim(struct sqlite *sqlite)
+{
+	if (sqlite->lock_fd >= 0)
+		close(sqlite->lock_fd);
+	sqlite->lock_fd = -1;
+}
+
+/* So that it has our mode, is no link, and the reason is a plain one where it cannot be. */
+static enum err make_file(const char *path, struct text *why)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	struct stat status;
+	enum err err = OK;
+
+	if (fd < 0) {
+		text_addf(why, "%s: %s", path, strerror(errno));
+		return ERR_SYSTEM;
+	}
+	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+		text_addf(why, "%s is no file", path);
+		err = ERR_SYSTEM;
+	}
+	close(fd);
+	return err;
+}
+
+/* --- open --- */
+
+sqlite3 *sqlite_connect(const char *path, int *rc_out)
+{
+	static const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+				 SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
+	sqlite3 *db = NULL;
+	int rc = sqlite3_open_v2(path, &db, flags, NULL);
+
+	if (rc == SQLITE_OK) {
+		sqlite3_busy_timeout(db, SQLITE_BUSY_MS);
+		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+		sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		return db;
+	}
+	sqlite3_close(db);
+	*rc_out = rc;
+	return NULL;
+}
+
+/* The number in the first column of the first row; 0 where there is none. */
+static int ask_number(sqlite3 *db, const char *sql, int64_t *number_out)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = sqlite3_step(statement);
+	*number_out = rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+	sqlite3_finalize(statement);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int set_up(sqlite3 *db, bool sync_full)
+{
+	TEXT(sql, 512);
+
+	text_addf(&sql,
+		  "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s;"
+		  "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000;"
+		  "PRAGMA cache_size = -%d; PRAGMA cell_size_check = ON;"
+		  "PRAGMA temp_store = MEMORY",
+		  sync_full ? "FULL" : "NORMAL", SQLITE_CACHE_KIB);
+	return sqlite3_exec(db, text_cstr(&sql), NULL, NULL, NULL);
+}
+
+static enum err damaged(struct text *why, const char *what)
+{
+	text_addf(why, "%s", what);
+	return ERR_SYNTAX;
+}
+
+/* Whose file is it, and of what version?  A new one gets our tables. */
+static enum err check_version(struct sqlite *sqlite, sqlite3 *db, struct text *why)
+{
+	int64_t version = 0, tables = 0, ours = 0;
+	int rc = ask_number(db, "PRAGMA user_version", &version);
+
+	if (rc == SQLITE_OK)
+		rc = ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+	if (rc == SQLITE_OK)
+		rc = ask_number(db,
+				"SELECT count(*) FROM sqlite_schema WHERE type = 'table' "
+				"AND name IN ('triplet', 'tally', 'known')",
+				&ours);
+	if (rc == SQLITE_OK && version == 0 && tables == 0) {
+		rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_exec(db, schema, NULL, NULL, NULL);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+		version = SQLITE_SCHEMA_VERSION;
+		ours = 3;
+	}
+	if (sqlite_is_damage(rc))
+		return damaged(why, sqlite3_errmsg(db));
+	if (rc != SQLITE_OK) {
+		text_addf(why, "%s: %s", sqlite->path, sqlite3_errmsg(db));
+		return ERR_SYSTEM;
+	}
+	if (ours == 0) {
+		text_addf(why, "%s is a database, but not one of weighd's", sqlite->path);
+		return ERR_SYSTEM;
+	}
+	if (version < SQLITE_SCHEMA_VERSION || version > VERSION_MAX)
+		return damaged(why, "its version is none");
+	if (version > SQLITE_SCHEMA_VERSION) {
+		text_addf(why,
+			  "%s was written by a newer weighd (version %lld of its tables; this "
+			  "one knows up to %d)",
+			  sqlite->path, (long long)version, SQLITE_SCHEMA_VERSION);
+		return ERR_SYSTEM;
+	}
+	return OK;
+}
+
+/* What does not fit our tables any more is not our file any more. */
+static enum err prepare_all(struct sqlite *sqlite, struct text *why)
+{
+	struct sqlite_file *file = &sqlite->file;
+
+	for (size_t i = 0; i < SQLITE_STATEMENT_COUNT; i++) {
+		int rc = sqlite3_prepare_v3(file->db, statement_sql[i], -1,
+					    SQLITE_PREPARE_PERSISTENT, &file->statement[i], NULL);
+
+		if (rc == SQLITE_ERROR || sqlite_is_damage(rc))
+			return damaged(why, sqlite3_errmsg(file->db));
+		if (rc != SQLITE_OK) {
+			text_addf(why, "%s: %s", sqlite->path, sqlite3_errmsg(file->db));
+			return ERR_SYSTEM;
+		}
+	}
+	return OK;
+}
+
+static enum err open_db(struct sqlite *sqlite, struct text *why)
+{
+	struct sqlite_file *file = &sqlite->file;
+	int rc = SQLITE_OK;
+	enum err err;
+
+	file->db = sqlite_connect(sqlite->path, &rc);
+	if (file->db == NULL)
+		text_addf(why, "%s: %s", sqlite->path, sqlite3_errstr(rc));
+	if (file->db == NULL || sqlite3_db_readonly(file->db, "main") != 0) {
+		if (file->db != NULL)
+			text_addf(why, "%s may not be written", sqlite->path);
+		return ERR_SYSTEM;
+	}
+	err = check_version(sqlite, file->db, why);
+	if (err != OK)
+		return err; /* and what is not ours is as it was */
+	rc = set_up(file->db, sqlite->store->options.sync_full);
+	if (sqlite_is_damage(rc))
+		return damaged(why, sqlite3_errmsg(file->db));
+	if (rc != SQLITE_OK) {
+		text_addf(why, "%s: %s", sqlite->path, sqlite3_errmsg(file->db));
+		return ERR_SYSTEM;
+	}
+	return OK;
+}
+
+enum err sqlite_file_open(struct sqlite *sqlite, struct text *why)
+{
+	enum err err = make_file(sqlite->path, why);
+
+	ENSURE(sqlite->file.db == NULL);
+	if (err == OK)
+		err = open_db(sqlite, why);
+	if (err == OK)
+		err = prepare_all(sqlite, why);
+	if (err != OK)
+		sqlite_file_close(&sqlite->file, false);
+	return err;
+}
+
+void sqlite_file_close(struct sqlite_file *file, bool is_whole)
+{
+	for (size_t i = 0; i < SQLITE_STATEMENT_COUNT; i++) {
+		sqlite3_finalize(file->statement[i]);
+		file->statement[i] = NULL;
+	}
+	if (file->db == NULL)
+		return;
+	if (is_whole)
+		sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	ENSURE(sqlite3_close(file->db) != SQLITE_BUSY); /* no statement is left */
+	file->db = NULL;
+}
+
+/* --- set aside --- */
+
+static bool is_there(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0;
+}
+
+/* PATH.damaged-20261120-104107, and what goes with it; "-2" where that is taken. */
+static bool dated_name(const char *path, char *name, size_t room)
+{
+	time_t now_s = time(NULL);
+	char stamp[32];
+	struct tm tm;
+
+	gmtime_r(&now_s, &tm);
+	strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
+	snprintf(name, room, "%s.damaged-%s", path, stamp);
+	for (int i = 2; is_there(name) && i < 100; i++)
+		snprintf(name, room, "%s.damaged-%s-%d", path, stamp, i);
+	return !is_there(name);
+}
+
+bool sqlite_set_aside(struct sqlite *sqlite, const char *what)
+{
+	static const char *const suffix[] = { "-wal", "-shm" };
+	char name[SQLITE_PATH_MAX + 64], from[SQLITE_PATH_MAX + 8], to[SQLITE_PATH_MAX + 72];
+
+	sqlite_file_close(&sqlite->file, false);
+	if (!dated_name(sqlite->path, name, sizeof(name)) || rename(sqlite->path, name) != 0) {
+		store_say(sqlite->store, STORE_ERROR,
+			  "store %s is damaged (%s) and cannot be set aside: %s", sqlite->path,
+			  what, strerror(errno));
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(suffix) / sizeof(suffix[0]); i++) {
+		snprintf(from, sizeof(from), "%s%s", sqlite->path, suffix[i]);
+		snprintf(to, sizeof(to), "%s%s", name, suffix[i]);
+		if (rename(from, to) != 0)
+			(void)unlink(from); /* an old journal must not meet the new file */
+	}
+	store_say(sqlite->store, STORE_ERROR,
+		  "store %s is damaged (%s): it is set aside as %s, and a new one is begun",
+		  sqlite->path, what, name);
+	return true;
+}
+
+/* --- statements --- */
+
+sqlite3_stmt *sqlite_prepare(struct sqlite_file *file, enum sqlite_statement which, struct span set,
+			     struct span key)
+{
+	sqlite3_stmt *statement = file->statement[which];
+
+	sqlite3_reset(statement);
+	sqlite_bind(statement, 1, set);
+	sqlite_bind(statement, 2, key);
+	return statement;
+}
+
+void sqlite_bind(sqlite3_stmt *statement, int index, struct span text)
+{
+	/* a NULL would be SQL's */
+	const char *at = text.len > 0 ? text.at : "";
+
+	ENSURE(sqlite3_bind_text(statement, index, at, (int)text.len, SQLITE_STATIC) == SQLITE_OK);
+}
+
+struct span sqlite_column(sqlite3_stmt *statement, int column)
+{
+	const unsigned char *at = sqlite3_column_text(statement, column);
+	int len = sqlite3_column_bytes(statement, column);
+
+	return span_of((const char *)at, at != NULL ? (size_t)len : 0);
+}
+
+int sqlite_finish(sqlite3_stmt *statement)
+{
+	int rc = sqlite3_step(statement);
+	int reset = sqlite3_reset(statement);
+
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? reset : rc;
+}
+
+int sqlite_do(struct sqlite_file *file, enum sqlite_statement which)
+{
+	return sqlite_finish(file->statement[which]);
+}
