@@ -116,7 +116,8 @@ class Pair:
     def start_weighd(self):
         config = imported('greylistd', text=self.text, replace=[
             (f'{self.folder}/real', f'{self.folder}/ours'),
-            ('^log .*$', 'log stderr\nstore memory\nresolver 127.0.0.1:9')])
+            ('^store .*$', 'store memory'),
+            ('^log .*$', 'log stderr\nresolver 127.0.0.1:9')])
         config += f'control "{self.folder}/control"\n'
         (self.folder / 'weighd.conf').write_text(config)
         weighd = os.environ.get('WEIGHD') or sequences.ROOT / 'build' / 'weighd'
@@ -181,10 +182,11 @@ class Known:
     def explain(self, at, real, ours):
         """The row that explains a difference; or None."""
         if self.apart is None and self.first is not None:
-            early = (at - self.last) / EXPIRE
+            since = at - self.last
             if not self.is_white and at - self.first > MAX >= at - self.last:
                 self.apart = 'grey-expires-from-last'
-            elif self.is_white and (real, ours) == ('white', 'grey') and 63 / 64 <= early <= 1:
+            elif self.is_white and (real, ours) == ('white', 'grey') and \
+                    EXPIRE - 600 <= since <= EXPIRE:
                 self.apart = 'white-expires-early'
         return self.apart
 

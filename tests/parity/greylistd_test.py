@@ -232,7 +232,8 @@ class Daemon:
         config = imported('greylistd', text=f'[timeouts]\nretryMin = 0\nretryMax = 28800\n'
                                             f'[socket]\npath = {self.socket}\nmode = 0600\n',
                           replace=[('^log .*$', 'log stderr\nresolver 127.0.0.1:9')])
-        config += f'store sqlite "{self.folder}/state.db"\ncontrol "{self.folder}/control"\n'
+        config = config.replace('/var/lib/weighd', str(self.folder))
+        config += f'control "{self.folder}/control"\n'
         (self.folder / 'weighd.conf').write_text(config)
         self.log = self.folder / 'log'
         self.start()

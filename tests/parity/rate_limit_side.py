@@ -210,9 +210,9 @@ def takes_over(seed):
         finally:
             real.close()
         config = folder / 'weighd.conf'
-        config.write_text(f'store sqlite "{folder}/state.db"\n' +
-                          run('import', 'policyd-rate-limit', '-', text=text)[0]
-                          .replace('log      syslog', 'log      stderr'))
+        config.write_text(run('import', 'policyd-rate-limit', '-', text=text)[0]
+                          .replace('log      syslog', 'log      stderr')
+                          .replace('/var/lib/weighd', str(folder)))
         (folder / 'entries').write_text(entries)
         run('store', 'import', '--config', config, folder / 'entries')
         ours = weighd_decisions(config, after)

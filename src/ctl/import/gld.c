@@ -111,7 +111,7 @@ static void write_head(struct settings *settings, struct text *config,
 	config_add_heading(config, options, "gld");
 	text_addf(config, "listen   inet:%s:%lld policy gld\n", is_local ? "127.0.0.1" : "0.0.0.0",
 		  port);
-	config_add_control(config, options);
+	config_add_places(config, options);
 	text_add(config, settings_switch(settings, GLD_SYSLOG) ? SPAN("log      syslog\n")
 							       : SPAN("log      stderr\n"));
 	text_add(config, SPAN("mode     enforce\n\n"));

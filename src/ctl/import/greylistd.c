@@ -49,7 +49,6 @@ void greylistd_read(struct settings *settings, struct span foreign,
 	*settings = (struct settings){
 		.known = greylistd_settings,
 		.count = GREYLISTD_SETTING_COUNT,
-		.daemon = SPAN("greylistd"),
 		.path = options->path,
 		.report = report,
 	};
@@ -183,7 +182,7 @@ enum err import_greylistd(struct span foreign, const struct import_options *opti
 	greylistd_read(&settings, foreign, options, report_out);
 	config_add_heading(config_out, options, "greylistd");
 	write_listen(&settings, config_out);
-	config_add_control(config_out, options);
+	config_add_places(config_out, options);
 	text_add(config_out, SPAN("log      syslog\nmode     enforce\n\n"));
 	if (greylistd_truth(&settings, GREYLISTD_SINGLECHECK) &&
 	    !greylistd_truth(&settings, GREYLISTD_SINGLEUPDATE))

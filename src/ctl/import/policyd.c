@@ -442,7 +442,7 @@ static void write_head(struct policyd_import *import, const struct import_option
 	text_add(import->config, host);
 	text_addf(import->config, "%s:%lld policy policyd\n", ip.family == IP_V6 ? "]" : "",
 		  (long long)settings_number(settings, POLICYD_BINDPORT, 1, UINT16_MAX));
-	config_add_control(import->config, options);
+	config_add_places(import->config, options);
 	add(import, "log      syslog\nmode     enforce\n\n"
 		    "# Who is listed for a time; weighctl known list NAME\n"
 		    "table " POLICYD_WHITE " known\ntable " POLICYD_BLACK " known\n");

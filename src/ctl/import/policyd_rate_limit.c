@@ -248,7 +248,7 @@ static void write_head(struct rate_limit *rate, const struct import_options *opt
 		add_mode(rate);
 	}
 	add(rate, " policy outgoing\n");
-	config_add_control(rate->config, options);
+	config_add_places(rate->config, options);
 	text_addf(rate->config,
 		  "log      syslog\nmode     enforce\nlimits   { idle_connection_s %lld }\n",
 		  (long long)number_of(rate, RL_delay_to_close, IDLE_S_LEAST, IDLE_S_MOST, 300));
@@ -327,7 +327,7 @@ static void write_ids(struct rate_limit *rate)
 
 	if (map != NULL && map->kind != YAML_MAP && !yaml_is_null(map))
 		complain(rate, map, "no map of ids: left out");
-	if (!has_ids(rate))
+	if (map == NULL || !has_ids(rate))
 		return;
 	add(rate, "\n# an empty list was: no limit\ntable limits_by_id inline {\n");
 	for (const struct yaml_node *node = map->first; node != NULL; node = node->next) {

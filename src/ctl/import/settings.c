@@ -172,8 +172,9 @@ void config_add_heading(struct text *config, const struct import_options *option
 		  daemon, daemon, daemon);
 }
 
-void config_add_control(struct text *config, const struct import_options *options)
+void config_add_places(struct text *config, const struct import_options *options)
 {
+	text_add(config, SPAN("store    sqlite \"/var/lib/weighd/state.db\"\n"));
 	if (options->control.len == 0)
 		return;
 	text_add(config, SPAN("control  "));

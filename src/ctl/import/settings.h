@@ -66,5 +66,5 @@ void config_add_quoted(struct text *config, struct span s);
 /** "# weighd.conf, made of PATH by weighctl import DAEMON" */
 void config_add_heading(struct text *config, const struct import_options *options,
 			const char *daemon);
-/** "control PATH", where one is wanted. */
-void config_add_control(struct text *config, const struct import_options *options);
+/** Where what is remembered is kept, and "control PATH", where one is wanted. */
+void config_add_places(struct text *config, const struct import_options *options);

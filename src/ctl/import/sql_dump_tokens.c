@@ -108,7 +108,7 @@ int sql_hex_digit(int c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
-	c = ascii_lower((char)c);
+	c = (unsigned char)ascii_lower((char)c);
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : NO_VALUE;
 }
 
