@@ -44,7 +44,7 @@ FIXED = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 check-asan:
 	scripts/configure build-asan gcc -Db_sanitize=address,undefined
 	ninja -C build-asan
-	$(FIXED) scripts/tests build-asan --no-suite=load
+	$(FIXED) scripts/tests build-asan --no-suite=load --no-suite=side
 
 # What threads share: the rooms that have any, and the whole daemon with two workers.
 check-tsan:
