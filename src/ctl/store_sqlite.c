@@ -4,9 +4,7 @@
  */
 #include "ctl/store_check.h"
 #include "daemon/clock.h"
-#include "store/store.h"
-#include "weigh/tally.h"
-#include "weigh/triplet.h"
+#include "store/sqlite_look.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +17,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { BUSY_MS = 5000, FAULTS_MAX = 10, VERSION = 1, NAME_ROOM = 4200 };
+enum { BUSY_MS = 5000, FAULTS_MAX = 10, NAME_ROOM = 4200 };
 
 #define LEAST_FREE_BYTES (UINT64_C(64) * 1024 * 1024)
 
@@ -132,7 +130,8 @@ static bool check_whole(struct sqlite_checkup *file)
 	return is_whole;
 }
 
-static bool check_version(struct sqlite_checkup *file)
+/* @return of its tables; 0: they are none of ours, and that is said */
+static int64_t check_version(struct sqlite_checkup *file)
 {
 	int64_t version = ask_number(file, "PRAGMA user_version");
 	int64_t tables = ask_number(file, "SELECT count(*) FROM sqlite_schema WHERE name IN "
@@ -140,72 +139,62 @@ static bool check_version(struct sqlite_checkup *file)
 
 	if (version < 0 || tables < 0)
 		fail(file, "it cannot be read");
-	else if (tables != 3)
+	else if (tables != STORE_CLASS_COUNT)
 		checkup_say(file->checkup, CHECKUP_FAIL, "it is no database of weighd's");
-	else if (version != VERSION)
+	else if (version < 1 || version > sqlite_tables_version())
 		checkup_say(file->checkup, CHECKUP_FAIL,
-			    "its tables are of version %lld; this weighctl knows %d",
-			    (long long)version, VERSION);
+			    "its tables are of version %lld; this weighctl knows up to %d",
+			    (long long)version, sqlite_tables_version());
 	else
-		return true;
-	return false;
+		return version;
+	return 0;
 }
 
-/* Does every text say what such a text can say? */
-static int64_t count_unreadable(struct sqlite_checkup *file)
+/* A bit that has turned within a row is seen by its sum alone. */
+static void check_sums(struct sqlite_checkup *file, enum store_class class)
 {
-	static const char sql[] = "SELECT text FROM tally";
-	sqlite3_stmt *statement = NULL;
-	struct tally *tally = malloc(sizeof(*tally));
-	int64_t unreadable = 0;
+	int64_t wrong = sqlite_wrong_rows(file->db, class);
 
-	if (tally == NULL)
-		return 0;
-	if (sqlite3_prepare_v2(file->db, sql, -1, &statement, NULL) != SQLITE_OK)
-		fail(file, "limit");
-	while (sqlite3_step(statement) == SQLITE_ROW) {
-		struct span text = span_of((const char *)sqlite3_column_text(statement, 0),
-					   (size_t)sqlite3_column_bytes(statement, 0));
-
-		unreadable += text.at == NULL || tally_parse(text, tally) != OK;
-	}
-	sqlite3_finalize(statement);
-	free(tally);
-	return unreadable;
+	if (wrong < 0)
+		fail(file, store_class_name(class).at);
+	else if (wrong > 0)
+		checkup_say(file->checkup, CHECKUP_FAIL,
+			    "%s: %lld entries do not hold their sums: they are taken for nothing",
+			    store_class_name(class).at, (long long)wrong);
 }
 
-static void check_entries(struct sqlite_checkup *file)
+static void check_entries(struct sqlite_checkup *file, int64_t version)
 {
-	static const struct {
-		const char *what, *sql, *expired_sql;
-	} tables[] = {
-		{ "greylist", "SELECT count(*) FROM triplet",
-		  "SELECT count(*) FROM triplet WHERE expires_ms > 0 AND expires_ms <= %lld" },
-		{ "limit", "SELECT count(*) FROM tally",
-		  "SELECT count(*) FROM tally WHERE expires_ms > 0 AND expires_ms <= %lld" },
-		{ "known", "SELECT count(*) FROM known",
-		  "SELECT count(*) FROM known WHERE expires_ms > 0 AND expires_ms <= %lld" },
+	static const char *const tables[] = {
+		[STORE_KNOWN] = "known",
+		[STORE_TALLY] = "tally",
+		[STORE_TRIPLET] = "triplet",
 	};
-	int64_t unreadable;
 
-	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
-		char *sql = sqlite3_mprintf(tables[i].expired_sql, (long long)file->now_ms);
-		int64_t entries = ask_number(file, tables[i].sql);
-		int64_t expired = sql != NULL ? ask_number(file, sql) : -1;
+	for (int i = 0; i < STORE_CLASS_COUNT; i++) {
+		TEXT(all, 128);
+		TEXT(old, 128);
+		int64_t entries, expired;
 
-		sqlite3_free(sql);
+		text_addf(&all, "SELECT count(*) FROM %s", tables[i]);
+		text_addf(&old, "%s WHERE expires_ms > 0 AND expires_ms <= %lld", text_cstr(&all),
+			  (long long)file->now_ms);
+		entries = ask_number(file, text_cstr(&all));
+		expired = ask_number(file, text_cstr(&old));
 		if (entries < 0 || expired < 0)
-			fail(file, tables[i].what);
+			fail(file, tables[i]);
 		else
 			checkup_say(file->checkup, CHECKUP_OK,
-				    "%s: %lld entries, %lld of them expired", tables[i].what,
-				    (long long)entries, (long long)expired);
+				    "%s: %lld entries, %lld of them expired",
+				    store_class_name((enum store_class)i).at, (long long)entries,
+				    (long long)expired);
+		if (version == sqlite_tables_version())
+			check_sums(file, (enum store_class)i);
 	}
-	unreadable = count_unreadable(file);
-	if (unreadable > 0)
-		checkup_say(file->checkup, CHECKUP_FAIL,
-			    "limit: %lld entries say nothing that can be read",
-			    (long long)unreadable);
+	if (version != sqlite_tables_version())
+		checkup_say(file->checkup, CHECKUP_NOTE,
+			    "its tables are of version %lld; at its start the daemon makes them %d",
+			    (long long)version, sqlite_tables_version());
 }
 
 static void check_sizes(struct sqlite_checkup *file)
@@ -224,11 +213,13 @@ static void check_sizes(struct sqlite_checkup *file)
 static void check_file(struct sqlite_checkup *file)
 {
 	int rc = sqlite3_open_v2(file->path, &file->db, SQLITE_OPEN_READONLY, NULL);
+	int64_t version;
 
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(file->db, BUSY_MS);
-		if (check_version(file) && check_whole(file)) {
-			check_entries(file);
+		version = check_version(file);
+		if (version > 0 && check_whole(file)) {
+			check_entries(file, version);
 			check_sizes(file);
 		}
 	} else {

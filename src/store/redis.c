@@ -33,21 +33,29 @@ static bool is_due(int64_t *said_ms)
 	return true;
 }
 
-/* All links and threads together: what matters is whether anything is lacking. */
-void redis_say_down(struct redis *redis, const struct redis_link *link, bool is_down)
+static void say_down(struct redis *redis, const struct redis_link *link)
 {
 	TEXT(why, SAID_WHY_MAX);
-	bool says_down = false, says_back = false;
 
 	text_add_escaped(&why, span_cstr(link->why), WHY_MAX);
+	store_say(redis->store, STORE_ERROR,
+		  "redis at %s is down: %s; statements that need it do what they say for failing",
+		  link->address.label, text_cstr(&why));
+}
+
+/* All links and threads together: what matters is whether anything is lacking.  What is down
+ * again so soon that it is not to be said is said when it stays so. */
+void redis_say_down(struct redis *redis, const struct redis_link *link, int change)
+{
+	bool says_down = false, says_back = false;
+
 	pthread_mutex_lock(&redis->saying);
-	if (is_down) {
-		redis->down_count++;
+	redis->down_count += change;
+	ENSURE(redis->down_count >= 0);
+	if (change >= 0) {
 		says_down = !redis->has_said_down && is_due(&redis->said_down_ms);
 		redis->has_said_down |= says_down;
 	} else {
-		ENSURE(redis->down_count > 0);
-		redis->down_count--;
 		says_back =
 			redis->has_said_down && redis->down_count == 0 && !link->port->is_closing;
 		if (says_back)
@@ -55,10 +63,7 @@ void redis_say_down(struct redis *redis, const struct redis_link *link, bool is_
 	}
 	pthread_mutex_unlock(&redis->saying);
 	if (says_down)
-		store_say(redis->store, STORE_ERROR,
-			  "redis at %s is down: %s; statements that need it do what they say for "
-			  "failing",
-			  link->address.label, text_cstr(&why));
+		say_down(redis, link);
 	if (says_back)
 		store_say(redis->store, STORE_NOTICE,
 			  link->state == LINK_READY ? "redis at %s is back"
@@ -158,10 +163,15 @@ static void redis_port_close(struct store_port *store_port)
 	struct event *timer[] = { port->map_timer, port->sweep, port->repeat };
 
 	port->is_closing = true;
+	names_leave(port);
 	route_repeat(port);
-	for (unsigned i = 0; i < NODES_MAX; i++)
-		if (port->node[i] != NULL)
-			link_free(port->node[i]);
+	for (unsigned i = 0; i < NODES_MAX; i++) {
+		struct redis_link *link = port->node[i];
+
+		port->node[i] = NULL;
+		if (link != NULL)
+			link_free(link);
+	}
 	if (port->sentinel != NULL)
 		link_free(port->sentinel);
 	for (size_t i = 0; i < sizeof(timer) / sizeof(*timer); i++)
@@ -170,15 +180,31 @@ static void redis_port_close(struct store_port *store_port)
 	free(port);
 }
 
+static void single_start(struct redis_port *port)
+{
+	const struct store_address *named = &port->port.store->options.address[0];
+	struct redis_address unknown = redis_address_named(named->host, named->port);
+
+	port->node[0] = link_new(port, LINK_DATA,
+				 port->address_count > 0 ? &port->address[0] : &unknown);
+	if (port->node[0] != NULL)
+		link_connect(port->node[0]);
+}
+
+void redis_port_moved(struct redis_port *port)
+{
+	switch (port->port.store->options.mode) {
+	case STORE_SINGLE: link_find_again(port->node[0]); break;
+	case STORE_SENTINEL: link_find_again(port->sentinel); break;
+	case STORE_CLUSTER: cluster_seed(port); break;
+	}
+}
+
 /* Connections begin now; nobody waits for them. */
 static void port_start(struct redis_port *port)
 {
 	switch (port->port.store->options.mode) {
-	case STORE_SINGLE:
-		port->node[0] = link_new(port, LINK_DATA, &port->redis->address[0]);
-		if (port->node[0] != NULL)
-			link_connect(port->node[0]);
-		break;
+	case STORE_SINGLE: single_start(port); break;
 	case STORE_SENTINEL: sentinel_start(port); break;
 	case STORE_CLUSTER: cluster_start(port); break;
 	}
@@ -192,10 +218,12 @@ static struct store_port *redis_port_open(struct store *store, struct event_base
 		return NULL;
 	port->port = (struct store_port){ store, base };
 	port->redis = store->held;
+	port->bell = -1;
 	port->map_timer = evtimer_new(base, on_map, port);
 	port->sweep = evtimer_new(base, on_sweep, port);
 	port->repeat = evtimer_new(base, on_repeat, port);
-	if (port->map_timer != NULL && port->sweep != NULL && port->repeat != NULL)
+	if (names_join(port) && port->map_timer != NULL && port->sweep != NULL &&
+	    port->repeat != NULL)
 		port_start(port);
 	if (port->node[0] == NULL ||
 	    (port->port.store->options.mode == STORE_SENTINEL && port->sentinel == NULL)) {

@@ -121,14 +121,34 @@ static void answer_rehearsal(struct question *question, struct span before)
 	free(room);
 }
 
+/* Of the rates that were asked for, each in its place? */
+static bool is_of(const struct tally_result *result, const struct rates *rates)
+{
+	bool is_so = result->count == rates->count;
+
+	for (unsigned i = 0; i < rates->count && is_so; i++)
+		is_so = result->use[i].period_ms == rates->rate[i].period_ms;
+	return is_so;
+}
+
 static void answer_tally(struct question *question, struct span said)
 {
 	struct tally_result result;
 
-	if (reply_tally(said, &result) != OK || result.count != question->count.rates.count)
+	if (reply_tally(said, &result) != OK || !is_of(&result, &question->count.rates))
 		fail(question->port, question->wait, CAUSE_MALFORMED);
 	else
 		store_answer_tally(question->wait, &result);
+}
+
+/* Whoever can write into Redis can write anything. */
+static bool is_value_of_set(struct span value)
+{
+	const struct store_entry entry = {
+		.class = STORE_KNOWN, .set = SPAN("set"), .key = SPAN("key"), .value = value
+	};
+
+	return store_entry_fault(&entry, 0) == NULL;
 }
 
 static void question_done(struct redis_command *command, const redisReply *reply,
@@ -150,6 +170,8 @@ static void question_done(struct redis_command *command, const redisReply *reply
 		fail(question->port, wait, CAUSE_MALFORMED);
 	else if (question->kind == FACT_REMEMBERED && reply->type == REDIS_REPLY_NIL)
 		store_answer_none(wait);
+	else if (question->kind == FACT_REMEMBERED && !is_value_of_set(said))
+		fail(question->port, wait, CAUSE_MALFORMED);
 	else if (question->kind == FACT_REMEMBERED)
 		store_answer_item(wait, said);
 	else if (question->kind == FACT_TALLY && !question->is_rehearsal)
@@ -210,7 +232,8 @@ static void words_of_fact(struct words *words, const struct redis *redis,
 			SHA_LEN));
 	word_add(words, SPAN("1"));
 	word_add(words, key);
-	word_add_clamped(words, wait->now_ms, 1, UTC_MS_MAX);
+	word_add_clamped(words, wait->now_ms, 1,
+			 fact->kind == FACT_TALLY ? UTC_MS_MAX - RATE_PERIOD_MS_MAX : UTC_MS_MAX);
 	if (fact->kind == FACT_TALLY) {
 		words_of_tally(words, fact->count);
 		return;
@@ -288,7 +311,7 @@ void redis_forget(struct store_port *port, struct store_wait *wait)
 struct change {
 	struct redis_command command;
 	struct redis_port *port;
-	bool must_exist;
+	bool is_erasing;
 	store_done *done; /* NULL: nobody waits */
 	void *self;
 };
@@ -306,8 +329,11 @@ static void change_done(struct redis_command *command, const redisReply *reply,
 		ended.why = span_cstr(redis_cause_words(cause));
 		if (reply != NULL)
 			ended.why = reply_span(reply);
-	} else if (change->must_exist && reply->type == REDIS_REPLY_INTEGER &&
-		   reply->integer == 0) {
+	} else if (reply->type != (change->is_erasing ? REDIS_REPLY_INTEGER : REDIS_REPLY_STATUS)) {
+		store_count(&change->port->port.store->count.failures);
+		ended.result = ERR_SYSTEM;
+		ended.why = span_cstr(redis_cause_words(CAUSE_MALFORMED));
+	} else if (change->is_erasing && reply->integer == 0) {
 		ended.result = ERR_MISSING;
 		ended.why = SPAN("there is none");
 	}
@@ -315,7 +341,7 @@ static void change_done(struct redis_command *command, const redisReply *reply,
 		change->done(change->self, &ended);
 }
 
-static void change_send(struct redis_port *port, const struct words *words, bool must_exist,
+static void change_send(struct redis_port *port, const struct words *words, bool is_erasing,
 			store_done *done, void *self)
 {
 	struct change *change = NULL;
@@ -331,7 +357,7 @@ static void change_send(struct redis_port *port, const struct words *words, bool
 	}
 	change->command.done = change_done;
 	change->port = port;
-	change->must_exist = must_exist;
+	change->is_erasing = is_erasing;
 	change->done = done;
 	change->self = self;
 	in_line(port, true);
@@ -351,15 +377,14 @@ static void words_of_set(struct words *words, struct span key, struct span value
 	}
 }
 
-static void forget_key(struct redis_port *port, struct span key, bool must_exist, store_done *done,
-		       void *self)
+static void forget_key(struct redis_port *port, struct span key, store_done *done, void *self)
 {
 	struct words words;
 
 	words_init(&words);
 	word_add(&words, SPAN("DEL"));
 	word_add(&words, key);
-	change_send(port, &words, must_exist, done, self);
+	change_send(port, &words, true, done, self);
 }
 
 void redis_remember(struct store_port *store_port, const struct memory *memory, int64_t now_ms)
@@ -372,7 +397,7 @@ void redis_remember(struct store_port *store_port, const struct memory *memory, 
 	redis_key(&key, port->port.store->options.prefix, STORE_KNOWN, memory->set, memory->key);
 	ENSURE(!key.overrun); /* store.c has looked */
 	if (memory->value.at == NULL) {
-		forget_key(port, text_span(&key), false, NULL, NULL);
+		forget_key(port, text_span(&key), NULL, NULL);
 		return;
 	}
 	words_of_set(&words, text_span(&key), memory->value, memory->keep_ms);
@@ -408,5 +433,5 @@ void redis_erase(struct store_port *store_port, const struct store_entry *entry,
 
 	redis_key(&key, port->port.store->options.prefix, entry->class, entry->set, entry->key);
 	ENSURE(!key.overrun);
-	forget_key(port, text_span(&key), true, done, self);
+	forget_key(port, text_span(&key), done, self);
 }

@@ -118,7 +118,7 @@ static void range_take(struct redis_port *port, const struct redis_link *asked,
 	if (host.len == 0)
 		host = span_cstr(asked->address.host);
 	if (where < 1 || where > UINT16_MAX ||
-	    redis_address_find(port->redis, host, (uint16_t)where, &address) != OK)
+	    redis_address_find(port, host, (uint16_t)where, &address) != OK)
 		return;
 	node = cluster_node(port, &address);
 	if (node == NODE_NONE)
@@ -212,6 +212,7 @@ static void map_ask(struct redis_port *port)
 		return;
 	ask->port = port;
 	ask->command.done = map_done;
+	ask->command.is_map = true;
 	port->is_map_asked = true;
 	port->map_ms = redis_clock_ms();
 	link_send(link, &ask->command);
@@ -230,13 +231,36 @@ void cluster_learn(struct redis_port *port)
 		(void)evtimer_add(port->map_timer, &time);
 }
 
-void cluster_start(struct redis_port *port)
+void cluster_seed(struct redis_port *port)
 {
-	memset(port->slot, NODE_NONE, sizeof(port->slot));
-	for (size_t i = 0; i < port->redis->address_count; i++) {
-		uint8_t node = cluster_node(port, &port->redis->address[i]);
+	struct redis_link *nameless = port->node[0];
+
+	if (nameless != NULL && nameless->address.socket_len == 0 && port->address_count > 0)
+		link_move(nameless, &port->address[0]);
+	for (unsigned i = 0; i < NODES_MAX; i++)
+		if (port->node[i] != NULL)
+			port->node[i]->is_seed = false;
+	for (size_t i = 0; i < port->address_count; i++) {
+		uint8_t node = cluster_node(port, &port->address[i]);
 
 		if (node != NODE_NONE)
 			port->node[node]->is_seed = true;
 	}
+}
+
+void cluster_start(struct redis_port *port)
+{
+	const struct store_address *named = &port->port.store->options.address[0];
+	struct redis_address unknown = redis_address_named(named->host, named->port);
+
+	memset(port->slot, NODE_NONE, sizeof(port->slot));
+	if (port->address_count == 0) {
+		port->node[0] = link_new(port, LINK_DATA, &unknown);
+		if (port->node[0] == NULL)
+			return;
+		port->node[0]->is_seed = true;
+		link_connect(port->node[0]);
+		return;
+	}
+	cluster_seed(port);
 }

@@ -6,6 +6,7 @@
  *
  * While it connects commands wait in line; nothing is sent before the greeting is done, for a
  * count must not land in another database.  While it waits for its next try they fail at once.
+ * What is in line when a connection dies was perhaps done, and is not sent again.
  * After LINK_FAILURES_MAX failures in LINK_FAILURES_MS the server counts as down: the connection
  * is ended, and there is one try each LINK_TRY_MS.
  */
@@ -65,10 +66,12 @@ static bool failure_note(struct redis_link *link)
 
 void link_mark(struct redis_link *link, bool is_down)
 {
-	if (link->is_down == is_down || (is_down && !is_needed(link)))
+	int change = (int)is_down - (int)link->is_down;
+
+	if ((!is_down && change == 0) || (is_down && !is_needed(link)))
 		return;
 	link->is_down = is_down;
-	redis_say_down(link->port->redis, link, is_down);
+	redis_say_down(link->port->redis, link, change);
 }
 
 /* Half of it is luck, so that not all workers and hosts come at once. */
@@ -104,26 +107,30 @@ static bool is_idle(const struct redis_link *link)
 	return link->state == LINK_READY && link->first == NULL;
 }
 
-/* A host may have several addresses, and serve on one of them.
+/* A host may have several addresses, and serve on one of them.  Whoever has waited for one that
+ * does not answer does not wait for the next, too.
  *
  * @return false: all were tried
  */
-static bool try_next_address(struct redis_link *link)
+static bool try_next_address(struct redis_link *link, enum fact_cause cause)
 {
-	const struct redis *redis = link->port->redis;
+	const struct store_options *options = &link->port->port.store->options;
+	const struct redis_port *port = link->port;
 	unsigned at = 0;
 
-	if (redis->store->options.mode != STORE_SINGLE || link->state != LINK_CONNECTING ||
-	    ++link->tried >= redis->address_count)
+	if (options->mode != STORE_SINGLE || link->state != LINK_CONNECTING ||
+	    ++link->tried >= port->address_count)
 		return false;
-	while (at < redis->address_count &&
-	       !redis_address_equal(&redis->address[at], &link->address))
+	while (at < port->address_count &&
+	       !redis_address_equal(&port->address[at], &link->address))
 		at++;
-	link->address = redis->address[(at + 1) % redis->address_count];
+	link->address = port->address[(at + 1) % port->address_count];
 	wire_close(link);
 	link->state = LINK_SEEKING;
-	link_patience(link, redis->store->options.connect_ms);
+	link_patience(link, options->connect_ms);
 	timer_set(link->again, 0);
+	if (cause == CAUSE_TIMEOUT)
+		line_fail(link, cause);
 	return true;
 }
 
@@ -131,13 +138,15 @@ void link_fail(struct redis_link *link, enum fact_cause cause, const char *why)
 {
 	struct text text = { link->why, 0, sizeof(link->why), false };
 
-	if (try_next_address(link))
+	if (try_next_address(link, cause))
 		return;
 	text_add(&text, span_first(span_cstr(why), WHY_MAX));
 	(void)text_cstr(&text);
 	/* a server may end a connection that nobody uses */
-	if (!is_idle(link) && failure_note(link))
+	if ((!is_idle(link) && failure_note(link)) || link->is_down)
 		link_mark(link, true);
+	if (!is_idle(link))
+		names_ask(link->port->redis);
 	if (link->state == LINK_READY && redis_clock_ms() - link->ready_ms > LINK_GOOD_MS)
 		link->back_off_ms = 0; /* it was good: try again at once */
 	link->tried = 0;
@@ -158,6 +167,9 @@ void link_connect(struct redis_link *link)
 
 	if (link->is_leaving || (link->state != LINK_WAITING && link->state != LINK_SEEKING))
 		return;
+	if (options->mode == STORE_SINGLE && link->port->address_count > 0 &&
+	    !redis_address_is_known(link->port, &link->address))
+		link->address = link->port->address[0];
 	if (link->address.socket_len == 0) {
 		link->state = LINK_SEEKING;
 		link_patience(link, options->connect_ms + options->answer_ms);
@@ -176,17 +188,27 @@ void link_move(struct redis_link *link, const struct redis_address *address)
 	if (is_same && link->state != LINK_SEEKING)
 		return;
 	link->address = *address;
-	if (link->state == LINK_CONNECTING || link->state == LINK_GREETING ||
-	    link->state == LINK_READY) {
-		wire_close(link);
-		line_fail(link, CAUSE_DOWN);
-	}
+	wire_close(link);
 	patience_end(link);
 	(void)evtimer_del(link->again);
 	memset(link->failed_ms, 0, sizeof(link->failed_ms));
 	link->back_off_ms = 0;
+	link->tried = 0;
+	if (link->state == LINK_READY) {
+		link->state = LINK_SEEKING; /* whoever asks at once waits in line */
+		line_fail(link, CAUSE_DOWN);
+	}
 	link->state = LINK_WAITING;
 	link_connect(link);
+}
+
+void link_find_again(struct redis_link *link)
+{
+	const struct redis_port *port = link->port;
+
+	if (port->address_count > 0 && link->state != LINK_READY && link->state != LINK_GREETING &&
+	    !redis_address_is_known(port, &link->address))
+		link_move(link, &port->address[0]);
 }
 
 void link_restart(struct redis_link *link, const struct redis_address *address)
@@ -250,9 +272,9 @@ static void link_write(struct redis_link *link, struct redis_command *command)
 	command->sent = ++link->sent;
 	command->sent_ms = redis_clock_ms();
 	command->deadline_ms = command->sent_ms + patience_ms;
-	wire_write(link, command->bytes, command->len);
 	if (!link->has_patience)
 		link_patience(link, patience_ms);
+	wire_write(link, command->bytes, command->len);
 }
 
 static void link_become_ready(struct redis_link *link)
@@ -266,7 +288,8 @@ static void link_become_ready(struct redis_link *link)
 	link_mark(link, false);
 	for (struct redis_command *command = link->first; command != NULL; command = command->next)
 		link_write(link, command);
-	route_link_up(link);
+	if (!link->is_mute)
+		route_link_up(link);
 }
 
 static void greeting_heard(struct redis_link *link, const redisReply *reply)
@@ -347,7 +370,7 @@ void link_heard(struct redis_link *link, const redisReply *reply)
 		greeting_heard(link, reply);
 		return;
 	}
-	if (command == NULL) {
+	if (command == NULL || link->state != LINK_READY) {
 		link_fail(link, CAUSE_MALFORMED, "it replies to nothing");
 		return;
 	}
@@ -386,6 +409,15 @@ static void line_expire(struct redis_link *link)
 		link_patience(link, answer_ms);
 }
 
+static const char *late_words(const struct redis_link *link)
+{
+	if (link->state != LINK_SEEKING)
+		return "it does not answer in time";
+	if (link->role == LINK_DATA && link->port->port.store->options.mode == STORE_SENTINEL)
+		return "no sentinel names the master";
+	return names_why(link->port->redis);
+}
+
 static void on_patience(evutil_socket_t none, short events, void *self)
 {
 	struct redis_link *link = self;
@@ -393,6 +425,10 @@ static void on_patience(evutil_socket_t none, short events, void *self)
 	(void)none;
 	(void)events;
 	link->has_patience = false;
+	if (link->is_mute) {
+		link_fail(link, CAUSE_TOOLARGE, "there is no memory for what it is to be told");
+		return;
+	}
 	if (link->state == LINK_READY && link->role == LINK_SENTINEL) {
 		sentinel_tick(link);
 		return;
@@ -404,9 +440,7 @@ static void on_patience(evutil_socket_t none, short events, void *self)
 	else if (link->state == LINK_READY)
 		line_expire(link);
 	else
-		link_fail(link, CAUSE_TIMEOUT,
-			  link->state == LINK_SEEKING ? "no sentinel names the master"
-						      : "it does not answer in time");
+		link_fail(link, CAUSE_TIMEOUT, late_words(link));
 }
 
 static void on_again(evutil_socket_t none, short events, void *self)

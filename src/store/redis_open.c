@@ -1,7 +1,7 @@
-/* redis_open.c -- what is settled when the store is opened: addresses, TLS, scripts.
+/* redis_open.c -- what is settled when the store is opened: TLS, scripts; and what addresses are.
  *
- * The administrator's own names are resolved here, once, and never again: a name that a server
- * reports is taken only if it stands in the configuration, too.
+ * Only the administrator's own names are resolved (redis_names.c): a name that a server reports
+ * is taken only if it stands in the configuration, too.
  */
 #include "store/redis_priv.h"
 
@@ -41,24 +41,37 @@ static void address_port(struct redis_address *address, uint16_t port)
 	address->port = port;
 }
 
-/* All addresses of a host, at most room.  @return how many; 0: *why_out says why */
-static unsigned address_resolve(struct redis_address *address, unsigned room,
-				const struct store_address *from, int flags, const char **why_out)
+struct redis_address redis_address_named(struct span host, uint16_t port)
+{
+	struct redis_address address = { .socket_len = 0 };
+
+	address_name(&address, host, port);
+	return address;
+}
+
+unsigned redis_address_resolve(struct redis_address *address, unsigned room,
+			       const struct store_address *from, int flags, const char **why_out)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags }, *found = NULL;
+	char host[HOST_MAX + 1];
 	unsigned count = 0;
 	int status;
 
 	*why_out = "its name is too long";
-	if (from->host.len == 0 || from->host.len > HOST_MAX || room == 0)
+	if (from->host.len == 0 || from->host.len > HOST_MAX ||
+	    memchr(from->host.at, '\0', from->host.len) != NULL)
 		return 0;
-	address_name(address, from->host, from->port);
-	status = getaddrinfo(address->host, NULL, &hints, &found);
+	memcpy(host, from->host.at, from->host.len);
+	host[from->host.len] = '\0';
+	status = getaddrinfo(host, NULL, &hints, &found);
 	if (status != 0) {
 		*why_out = gai_strerror(status);
 		return 0;
 	}
 	for (struct addrinfo *one = found; one != NULL && count < room; one = one->ai_next) {
+		if (one->ai_family != AF_INET && one->ai_family != AF_INET6)
+			continue;
+		address[count] = (struct redis_address){ .socket_len = 0 };
 		address_name(&address[count], from->host, from->port);
 		memcpy(&address[count].socket, one->ai_addr, one->ai_addrlen);
 		address[count].socket_len = one->ai_addrlen;
@@ -68,20 +81,19 @@ static unsigned address_resolve(struct redis_address *address, unsigned room,
 	return count;
 }
 
-/* @return 1; 0: the path is too long */
-static unsigned address_of_path(struct redis_address *address, struct span path)
+bool redis_address_of_path(struct redis_address *address, struct span path)
 {
 	struct sockaddr_un *socket = (struct sockaddr_un *)&address->socket;
 	struct text label = { address->label, 0, sizeof(address->label), false };
 
 	if (path.len >= sizeof(socket->sun_path))
-		return 0;
+		return false;
 	socket->sun_family = AF_UNIX;
 	memcpy(socket->sun_path, path.at, path.len);
 	address->socket_len = sizeof(*socket);
 	text_add(&label, path);
 	(void)text_cstr(&label);
-	return 1;
+	return true;
 }
 
 bool redis_address_equal(const struct redis_address *a, const struct redis_address *b)
@@ -90,72 +102,48 @@ bool redis_address_equal(const struct redis_address *a, const struct redis_addre
 	       memcmp(&a->socket, &b->socket, a->socket_len) == 0;
 }
 
-enum err redis_address_find(const struct redis *redis, struct span host, uint16_t port,
+bool redis_address_is_known(const struct redis_port *port, const struct redis_address *address)
+{
+	for (size_t i = 0; i < port->address_count; i++)
+		if (redis_address_equal(&port->address[i], address))
+			return true;
+	return false;
+}
+
+/* The same host, whatever the port.  address_out keeps the one that known has not. */
+static bool host_take(const struct redis_address *known, struct span host,
+		      struct redis_address *address_out)
+{
+	struct redis_address same = *known;
+
+	if (known->host[0] == '\0') /* a path */
+		return false;
+	address_port(&same, address_out->port);
+	if (!span_equal_nocase(span_cstr(known->host), host) &&
+	    !redis_address_equal(&same, address_out))
+		return false;
+	address_name(&same, span_cstr(known->host), address_out->port);
+	*address_out = same;
+	return true;
+}
+
+enum err redis_address_find(const struct redis_port *port, struct span host, uint16_t number,
 			    struct redis_address *address_out)
 {
-	const struct store_address from = { .host = host, .port = port };
-	struct redis_address address = { 0 };
+	const struct store_address from = { .host = host, .port = number };
+	struct redis_address address = { .port = number };
 	const char *why;
+	bool is_number = redis_address_resolve(&address, 1, &from, AI_NUMERICHOST, &why) == 1;
 
-	for (size_t i = 0; i < redis->address_count; i++)
-		if (redis->address[i].socket_len > 0 && redis->address[i].host[0] != '\0' &&
-		    span_equal_nocase(span_cstr(redis->address[i].host), host)) {
-			address = redis->address[i];
-			address_name(&address, host, port);
-			address_port(&address, port);
+	/* Of the same server by number: its certificate names it as the configuration does. */
+	for (size_t i = 0; i < port->address_count; i++)
+		if (host_take(&port->address[i], host, &address)) {
 			*address_out = address;
 			return OK;
 		}
-	if (address_resolve(&address, 1, &from, AI_NUMERICHOST, &why) == 0)
+	if (!is_number)
 		return ERR_MISSING;
-	/* The same server by number: its certificate names it as the configuration does. */
-	for (size_t i = 0; i < redis->address_count; i++)
-		if (redis_address_equal(&redis->address[i], &address))
-			address = redis->address[i];
 	*address_out = address;
-	return OK;
-}
-
-/* @return how many were added */
-static unsigned settle_address(struct redis *redis, const struct store_address *from,
-			       struct text *why)
-{
-	unsigned room = STORE_ADDRESSES_MAX - redis->address_count;
-	struct redis_address *address = &redis->address[redis->address_count];
-	struct span name = from->path.len > 0 ? from->path : from->host;
-	const char *words = "its path is too long";
-	unsigned count = 0;
-
-	if (from->path.len == 0)
-		count = address_resolve(address, room, from, 0, &words);
-	else if (room > 0)
-		count = address_of_path(address, from->path);
-	if (count == 0 && room > 0)
-		*address = (struct redis_address){ 0 };
-	if (count == 0)
-		text_addf(why, "%sredis at %.*s: %s", why->len > 0 ? "; " : "", SPAN_ARG(name),
-			  words);
-	return count;
-}
-
-/* Of a single server all its addresses; one that can be reached is enough. */
-static enum err settle_addresses(struct redis *redis, struct text *why)
-{
-	const struct store_options *options = &redis->store->options;
-	unsigned count = options->mode == STORE_SINGLE ? 1 : options->address_count;
-
-	for (unsigned i = 0; i < count && i < options->address_count; i++)
-		redis->address_count = (uint8_t)(redis->address_count +
-						 settle_address(redis, &options->address[i], why));
-	if (redis->address_count == 0) {
-		if (why->len == 0)
-			text_add(why, SPAN("redis: no address"));
-		return ERR_SYSTEM;
-	}
-	if (why->len > 0) {
-		store_say(redis->store, STORE_WARNING, "%s", text_cstr(why));
-		text_clear(why);
-	}
 	return OK;
 }
 
@@ -259,16 +247,17 @@ enum err redis_settle(struct redis *redis, struct text *why)
 		text_addf(why, "redis: the prefix of keys has 1 to %d bytes", PREFIX_MAX);
 		return ERR_SYSTEM;
 	}
-	err = settle_addresses(redis, why);
-	if (err == OK)
-		err = settle_tls(redis, why);
+	err = settle_tls(redis, why);
 	if (err == OK)
 		err = settle_scripts(redis, why);
+	if (err == OK)
+		err = names_open(redis, why);
 	return err;
 }
 
 void redis_unsettle(struct redis *redis)
 {
+	names_close(redis);
 	SSL_CTX_free(redis->tls);
 	redis->tls = NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "base/ensure.h"
 #include "base/number.h"
+#include "base/utc.h"
 #include "weigh/key.h"
 
 #include <stdlib.h>
@@ -57,6 +58,7 @@ struct page_command {
 	struct redis_command command;
 	struct listing *listing;
 	struct item *item;
+	bool is_life; /* PTTL */
 };
 
 static void scan(struct listing *listing);
@@ -110,7 +112,7 @@ static bool entry_add(struct listing *listing, const struct item *item)
 	const struct store_options *options = &listing->port->port.store->options;
 	struct store_entry *entry = &listing->entry[listing->entry_count];
 	struct span key;
-	int64_t left_ms = item->left_ms;
+	int64_t left_ms = item->left_ms < UTC_MS_MAX ? item->left_ms : UTC_MS_MAX;
 
 	if (left_ms > 0 && listing->class == STORE_TRIPLET)
 		left_ms -= REDIS_LINGER_MS;
@@ -123,7 +125,8 @@ static bool entry_add(struct listing *listing, const struct item *item)
 	    !redis_key_split(key, options->prefix, listing->class, &entry->set, &entry->key))
 		return false;
 	entry->expires_ms = left_ms < 0 ? 0 : listing->now_ms + left_ms;
-	listing->entry_count++;
+	if (store_entry_fault(entry, listing->now_ms) == NULL) /* else it is none of ours */
+		listing->entry_count++;
 	return true;
 }
 
@@ -183,8 +186,12 @@ static void value_done(struct redis_command *command, const redisReply *reply,
 	struct listing *listing = ask->listing;
 	struct item *item = ask->item;
 
+	int expected = ask->is_life ? REDIS_REPLY_INTEGER : REDIS_REPLY_STRING;
+
 	listing->port->in_line--;
-	if (cause == CAUSE_NONE && reply->type == REDIS_REPLY_INTEGER) {
+	if (cause == CAUSE_NONE && reply->type != expected) {
+		listing->why = redis_cause_words(CAUSE_MALFORMED);
+	} else if (cause == CAUSE_NONE && ask->is_life) {
 		item->left_ms = reply->integer;
 	} else if (cause == CAUSE_NONE && reply->len <= STORE_VALUE_MAX) {
 		item->value = malloc(reply->len + 1);
@@ -211,12 +218,12 @@ static bool page_send(struct listing *listing, struct item *item, const struct s
 	if (ask == NULL)
 		return false;
 	ask->command.done = done;
+	ask->command.is_map = done == map_came;
 	ask->listing = listing;
 	ask->item = item;
+	ask->is_life = item != NULL && count == 2;
 	listing->port->in_line++;
-	if (item != NULL)
-		route_command(listing->port, &ask->command);
-	else if (done == map_came)
+	if (item != NULL || done == map_came)
 		route_command(listing->port, &ask->command);
 	else
 		route_to(listing->port->node[listing->node], &ask->command);
@@ -284,10 +291,14 @@ static void keys_take(struct listing *listing, const redisReply *keys)
 {
 	size_t room = listing->most - listing->entry_count, kept = 0;
 
-	for (size_t i = 0; i < keys->elements && listing->item_count < BATCH_MAX; i++) {
+	for (size_t i = 0; i < keys->elements; i++) {
 		struct span key = reply_span(keys->element[i]);
 
-		if (is_wanted(listing, key))
+		if (!is_wanted(listing, key))
+			continue;
+		if (listing->item_count == BATCH_MAX)
+			listing->why = redis_cause_words(CAUSE_TOOLARGE);
+		else
 			listing->item[listing->item_count++] =
 				(struct item){ .key = arena_copy(&listing->arena, key),
 					       .left_ms = -2 };
@@ -297,7 +308,7 @@ static void keys_take(struct listing *listing, const redisReply *keys)
 			listing->why = redis_cause_words(CAUSE_TOOLARGE);
 	if (listing->why != NULL) {
 		listing->item_count = 0;
-		return;
+		return; /* and batch_end() says so */
 	}
 	qsort(listing->item, listing->item_count, sizeof(*listing->item), item_order);
 	for (size_t i = 0; i < listing->item_count; i++) /* SCAN may say a key twice */
@@ -339,6 +350,15 @@ static void add_literally(struct text *pattern, struct span s)
 	}
 }
 
+/* A cursor is of the node that gave it alone. */
+static bool is_same_node(const struct listing *listing)
+{
+	unsigned slot = listing->slot;
+
+	return listing->port->port.store->options.mode != STORE_CLUSTER ||
+	       (cluster_next_node(listing->port, &slot) == listing->node && slot == listing->slot);
+}
+
 static void scan(struct listing *listing)
 {
 	const struct store_options *options = &listing->port->port.store->options;
@@ -348,6 +368,10 @@ static void scan(struct listing *listing)
 	struct span word[] = { SPAN("SCAN"), listing->cursor, SPAN("MATCH"),
 			       SPAN(""),     SPAN("COUNT"),   SPAN("") };
 
+	if (!is_same_node(listing)) {
+		listing_fail(listing, "the cluster has changed meanwhile: list again");
+		return;
+	}
 	redis_key(&front, options->prefix, listing->class, listing->set, SPAN(""));
 	front.len--; /* without the closing brace */
 	add_literally(&pattern, text_span(&front));

@@ -2,13 +2,15 @@
  *
  *	redis.c          the driver: opening, closing, what is said
  *	redis_open.c     addresses, TLS, scripts: all that is settled once
+ *	redis_names.c    the addresses of configured names, asked for in a thread of their own
  *	redis_ask.c      a question becomes a command, its reply an answer
  *	redis_page.c     listing, by SCAN
  *	redis_route.c    which server a command goes to; MOVED, ASK, NOSCRIPT, TRYAGAIN
  *	redis_cluster.c  the map of slots
  *	redis_sentinel.c who the master is
  *	redis_link.c     the connection to one server: commands in line, patience, back-off
- *	redis_wire.c     a link's transport: bufferevent, TLS, the reader of replies
+ *	redis_wire.c     a link's transport: bufferevent, TLS
+ *	redis_reader.c   bytes become replies, within bounds
  *	redis_reply.c    what replies mean: pure
  *
  * A port belongs to one event loop and has connections of its own; between ports nothing is
@@ -30,8 +32,11 @@
 #include <sys/socket.h>
 
 enum {
+	SLOTS = 16384, /* of a cluster; source: the cluster's specification */
 	LINK_REPLY_MAX = 64 * 1024, /* bytes; what is larger ends the connection */
 	LINK_ELEMENTS_MAX = 16384,  /* of all arrays in a reply */
+	MAP_REPLY_MAX = 4 * 1024 * 1024, /* of a cluster each slot of which is alone ... */
+	MAP_ELEMENTS_MAX = SLOTS * 24,   /* ... on a master with two replicas */
 	LINK_FAILURES_MAX = 5,      /* so many failures ... */
 	LINK_FAILURES_MS = 10000,   /* ... in so long: the server is down, and ... */
 	LINK_TRY_MS = 5000,         /* ... is tried so often */
@@ -39,9 +44,10 @@ enum {
 	LINK_GOOD_MS = 1000,        /* a connection that lived so long is replaced at once */
 	LINK_STALL_FACTOR = 10,     /* of answer_ms: a reply so late will not come */
 	NODES_MAX = 128,            /* links of one port */
-	SLOTS = 16384,              /* of a cluster; source: the cluster's specification */
 	NODE_NONE = 255,
 	REPEATS_MAX = 8, /* of one command */
+	LOADS_MAX = 2,   /* of its script, for one command */
+	LOAD_MS = 1000,  /* after a load that was refused: no other */
 	REPEAT_MS = 20,  /* after TRYAGAIN */
 	MAP_MS = 1000,   /* the map of slots is asked for no oftener */
 	SENTINEL_PING_MS = 5000,
@@ -76,12 +82,11 @@ enum script { SCRIPT_TALLY, SCRIPT_TRIPLET, SCRIPT_COUNT };
 
 struct redis {
 	struct store *store;
-	struct redis_address address[STORE_ADDRESSES_MAX];
-	uint8_t address_count;
+	struct redis_names *names;
 	struct redis_script script[SCRIPT_COUNT];
 	SSL_CTX *tls; /* NULL: plain */
 	pthread_mutex_t saying;
-	unsigned down_count;                   /* links of all ports that are known to be down */
+	int down_count;                        /* links of all ports that are known to be down */
 	bool has_said_down;                    /* and not yet that it is back */
 	int64_t said_down_ms, said_refused_ms; /* 0: never */
 	uint64_t refused_unsaid;
@@ -110,12 +115,13 @@ struct redis_command {
 	struct redis_link *link;    /* where it stands in line; NULL: with the repeated */
 	char *bytes;                /* as it is sent; malloced */
 	size_t len;
-	uint32_t sent; /* number among the link's */
+	uint64_t sent; /* number among the link's */
 	int64_t deadline_ms, sent_ms;
 	int16_t slot; /* -1: of no key */
-	uint8_t repeats;
+	uint8_t repeats, loads;
 	int8_t script;  /* that it runs; -1: none */
 	bool is_asking; /* goes behind an ASKING, once */
+	bool is_map;    /* its reply may be large */
 	bool is_done;   /* done() was called; its reply is passed over */
 	/** The command has ended; called once.  The command is freed afterwards.
 	 *
@@ -130,7 +136,7 @@ struct redis_command {
 enum link_role { LINK_DATA, LINK_SENTINEL };
 enum link_state {
 	LINK_WAITING,    /* for its next try; whoever asks is told so at once */
-	LINK_SEEKING,    /* its address is being asked for */
+	LINK_SEEKING,    /* its address is not known, or the next of several is to be tried */
 	LINK_CONNECTING, /* TCP and TLS */
 	LINK_GREETING,   /* AUTH, SELECT ... */
 	LINK_READY,
@@ -146,6 +152,7 @@ struct redis_link {
 	bool is_seed;   /* of the configuration: stays */
 	bool is_in_map; /* serves slots */
 	bool is_leaving;
+	bool is_mute; /* a command could not be written: whatever follows would be answered wrongly */
 	struct redis_address address;
 	struct bufferevent *wire;
 	redisReader *reader;
@@ -153,8 +160,9 @@ struct redis_link {
 	size_t unread_bytes;                         /* since the last whole reply */
 	int element_count;                           /* of arrays, since then */
 	struct redis_command *first, **end;
-	uint32_t sent;                       /* commands so far */
-	uint32_t script_sent[SCRIPT_COUNT];  /* number of the last SCRIPT LOAD */
+	uint64_t sent;                       /* commands so far */
+	uint64_t script_sent[SCRIPT_COUNT];  /* number of the last SCRIPT LOAD */
+	int64_t load_refused_ms;             /* 0: never */
 	uint32_t length;                     /* of the line */
 	enum greeting greeting[GREET_COUNT]; /* whose replies are to come */
 	uint8_t greeting_count, greeted;
@@ -164,7 +172,7 @@ struct redis_link {
 	bool looks_twice;
 	int64_t failed_ms[LINK_FAILURES_MAX];
 	uint8_t failed_at;
-	uint8_t tried; /* addresses of a single server, in this try */
+	uint8_t tried;        /* addresses of a single server, in this try */
 	uint32_t back_off_ms; /* 0: the last connection was good */
 	unsigned luck;
 	int64_t ready_ms;
@@ -179,6 +187,11 @@ struct redis_link {
 struct redis_port {
 	struct store_port port;
 	struct redis *redis;
+	struct redis_address address[STORE_ADDRESSES_MAX]; /* of the configuration, as known */
+	uint8_t address_count;
+	struct redis_port *next; /* of those that are told of new addresses */
+	int bell;                /* eventfd: addresses have changed; -1: none */
+	struct event *rung;
 	struct redis_link *node[NODES_MAX]; /* [0] is the only one but in a cluster; may be NULL */
 	uint8_t slot[SLOTS];                /* node of a slot, or NODE_NONE */
 	struct redis_link *sentinel;
@@ -200,9 +213,12 @@ struct redis_port {
 /* --- redis.c --- */
 
 int64_t redis_clock_ms(void); /* monotonic */
-/** A link is down, or no longer; by every thread. */
-void redis_say_down(struct redis *redis, const struct redis_link *link, bool is_down);
+/** A link is down (change 1), still is after one more try (0), or no longer is (-1); by every
+ * thread. */
+void redis_say_down(struct redis *redis, const struct redis_link *link, int change);
 void redis_say_refused(struct redis *redis, const char *why);
+/** Addresses of the port have changed. */
+void redis_port_moved(struct redis_port *port);
 
 /* --- redis_open.c --- */
 
@@ -212,11 +228,35 @@ void redis_unsettle(struct redis *redis);
  *
  * @return ERR_MISSING: no number, and no name that stands in the configuration
  */
-MUST_USE enum err redis_address_find(const struct redis *redis, struct span host, uint16_t port,
-				     struct redis_address *address_out);
+MUST_USE enum err redis_address_find(const struct redis_port *port, struct span host,
+				     uint16_t number, struct redis_address *address_out);
 bool redis_address_equal(const struct redis_address *a, const struct redis_address *b);
+/** Is it one of the configuration's? */
+bool redis_address_is_known(const struct redis_port *port, const struct redis_address *address);
+/** A host and port to show, without an address. */
+struct redis_address redis_address_named(struct span host, uint16_t port);
+/** All addresses of a host, at most room; flags as of getaddrinfo().
+ * @return how many; 0: *why_out says why */
+unsigned redis_address_resolve(struct redis_address *address, unsigned room,
+			       const struct store_address *from, int flags, const char **why_out);
+/** @return false: the path is too long */
+bool redis_address_of_path(struct redis_address *address, struct span path);
 /** A session that wants the certificate to name host; NULL: no memory. */
 SSL *redis_tls_session(const struct redis *redis, const struct redis_address *address);
+
+/* --- redis_names.c --- */
+
+/** What is a number or a path is settled; a thread begins to ask for what is a name. */
+MUST_USE enum err names_open(struct redis *redis, struct text *why);
+void names_close(struct redis *redis);
+/** The port has its addresses, and is told of changes, until names_leave(). @return false: no
+ * memory, or no descriptor */
+bool names_join(struct redis_port *port);
+void names_leave(struct redis_port *port);
+/** A server does not answer: perhaps its name has another address now. */
+void names_ask(struct redis *redis);
+/** Why there is none; a constant. */
+const char *names_why(struct redis *redis);
 
 /* --- redis_reply.c --- */
 
@@ -227,7 +267,7 @@ enum fact_cause reply_cause(const redisReply *reply); /* of an error */
 MUST_USE enum err reply_redirection(const redisReply *reply, uint16_t *slot_out,
 				    struct span *host_out, uint16_t *port_out);
 struct span reply_span(const redisReply *reply); /* of a string; else empty */
-/** The result of the tally script. @return ERR_SYNTAX */
+/** The result of the tally script. @return ERR_SYNTAX; ERR_LIMIT: what no tally can say */
 MUST_USE enum err reply_tally(struct span text, struct tally_result *result_out);
 uint16_t redis_slot(struct span key);
 /** PREFIX:CLASS:{SET KEY}; set may be empty, and is then none. */
@@ -249,6 +289,8 @@ void link_connect(struct redis_link *link);
 void link_move(struct redis_link *link, const struct redis_address *address);
 /** As link_move(), at the next turn of the loop, and without regard to what was there. */
 void link_restart(struct redis_link *link, const struct redis_address *address);
+/** The configuration's addresses have changed; it is one of them. */
+void link_find_again(struct redis_link *link);
 /** Put command in line, at its end; the link owns it from now on. */
 void link_send(struct redis_link *link, struct redis_command *command);
 /** End the connection and try again later; all in line have failed. */
@@ -267,9 +309,17 @@ void link_heard(struct redis_link *link, const redisReply *reply);
 /** @return ERR_SYSTEM; link->why says it */
 MUST_USE enum err wire_open(struct redis_link *link);
 void wire_close(struct redis_link *link);
+/** What cannot be written ends the connection, at the next turn of the loop. */
 void wire_write(struct redis_link *link, const char *bytes, size_t len);
 /** Format a command and write it. */
 void wire_command(struct redis_link *link, const struct span *word, size_t count);
+
+/* --- redis_reader.c --- */
+
+MUST_USE enum err reader_open(struct redis_link *link);
+void reader_close(struct redis_link *link);
+/** Whole replies go to the link, which may fail meanwhile. */
+void reader_feed(struct redis_link *link, const char *bytes, size_t len);
 
 /* --- redis_route.c --- */
 
@@ -298,6 +348,8 @@ void route_link_lost(struct redis_link *link);
 /* --- redis_cluster.c --- */
 
 void cluster_start(struct redis_port *port);
+/** Nodes for the configuration's addresses, which may have changed. */
+void cluster_seed(struct redis_port *port);
 /** The node at address, made if need be. @return NODE_NONE: no room */
 uint8_t cluster_node(struct redis_port *port, const struct redis_address *address);
 struct redis_link *cluster_route(struct redis_port *port, int slot);

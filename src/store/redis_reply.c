@@ -91,9 +91,16 @@ enum err reply_redirection(const redisReply *reply, uint16_t *slot_out, struct s
 /* "FLAGS[ PERIOD USED WAIT MOST]..."; flags: 1 first, 2 free */
 enum err reply_tally(struct span text, struct tally_result *result_out)
 {
+	enum { PERIOD, USED, WAIT, MOST, NUMBERS };
+	static const int64_t most[NUMBERS] = {
+		[PERIOD] = RATE_PERIOD_MS_MAX,
+		[USED] = 2 * RATE_MOST_MAX,
+		[WAIT] = RATE_PERIOD_MS_MAX + 1,
+		[MOST] = RATE_MOST_MAX,
+	};
 	struct tally_result result = { 0 };
 	struct span word;
-	int64_t number[4];
+	int64_t number[NUMBERS];
 	unsigned at = 0;
 
 	if (!span_cut(&text, ' ', &word) || word.len != 1 || word.at[0] < '0' || word.at[0] > '3')
@@ -103,11 +110,13 @@ enum err reply_tally(struct span text, struct tally_result *result_out)
 	while (span_cut(&text, ' ', &word)) {
 		if (result.count == RATES_MAX || number_parse(word, &number[at]) != OK)
 			return ERR_SYNTAX;
-		if (++at < 4)
+		if (number[at] < (at == MOST ? -1 : 0) || number[at] > most[at])
+			return ERR_LIMIT;
+		if (++at < NUMBERS)
 			continue;
 		at = 0;
 		result.use[result.count++] =
-			(struct tally_use){ number[0], number[1], number[3], number[2] };
+			(struct tally_use){ number[PERIOD], number[USED], number[MOST], number[WAIT] };
 	}
 	if (at != 0)
 		return ERR_SYNTAX;

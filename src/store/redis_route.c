@@ -56,36 +56,42 @@ static void command_fail(struct redis_command *command, enum fact_cause cause)
 
 /* --- commands that only prepare another --- */
 
-static void nothing_done(struct redis_command *command, const redisReply *reply,
-			 enum fact_cause cause)
+static void prepared(struct redis_command *command, const redisReply *reply, enum fact_cause cause)
 {
-	(void)command;
-	(void)reply;
-	(void)cause;
+	if (cause != CAUSE_NONE && reply != NULL && command->script >= 0)
+		command->link->load_refused_ms = redis_clock_ms();
 }
 
-/* @return false: no memory */
-static bool prepare(struct redis_link *link, const struct span *word, size_t count)
+/* @param script  that it loads; -1: none
+ * @return false: no memory
+ */
+static bool prepare(struct redis_link *link, const struct span *word, size_t count, int8_t script)
 {
 	struct redis_command *command = command_new(sizeof(*command), word, count, -1);
 
 	if (command == NULL)
 		return false;
-	command->done = nothing_done;
+	command->done = prepared;
+	command->script = script;
 	link_send(link, command);
 	return true;
 }
 
-/* Replies come in order: a command sent behind the last SCRIPT LOAD finds the script. */
-static bool script_load(struct redis_link *link, const struct redis_command *command)
+/* Replies come in order: a command sent behind the last SCRIPT LOAD finds the script.
+ *
+ * @return false: no memory, or loading does not help
+ */
+static bool script_load(struct redis_link *link, struct redis_command *command)
 {
 	const struct redis_script *script = &link->port->redis->script[command->script];
-	uint32_t *sent = &link->script_sent[command->script];
+	uint64_t *sent = &link->script_sent[command->script];
 	struct span word[] = { SPAN("SCRIPT"), SPAN("LOAD"), script->text };
 
+	if (link->load_refused_ms > 0 && redis_clock_ms() - link->load_refused_ms < LOAD_MS)
+		return false;
 	if (*sent > command->sent)
 		return true; /* another command has seen to it */
-	if (!prepare(link, word, 3))
+	if (command->loads++ == LOADS_MAX || !prepare(link, word, 3, command->script))
 		return false;
 	*sent = link->sent;
 	return true;
@@ -106,7 +112,7 @@ void route_to(struct redis_link *link, struct redis_command *command)
 		command_fail(command, CAUSE_DOWN);
 		return;
 	}
-	if (command->is_asking && !prepare(link, (struct span[]){ SPAN("ASKING") }, 1)) {
+	if (command->is_asking && !prepare(link, (struct span[]){ SPAN("ASKING") }, 1, -1)) {
 		command_fail(command, CAUSE_TOOLARGE);
 		return;
 	}
@@ -131,8 +137,8 @@ static void redirect(struct redis_link *link, struct redis_command *command,
 	uint8_t node;
 
 	if (port->port.store->options.mode != STORE_CLUSTER ||
-	    reply_redirection(reply, &slot, &host, &where) != OK ||
-	    redis_address_find(port->redis, host.len > 0 ? host : span_cstr(address.host), where,
+	    reply_redirection(reply, &slot, &host, &where) != OK || slot != command->slot ||
+	    redis_address_find(port, host.len > 0 ? host : span_cstr(address.host), where,
 			       &address) != OK ||
 	    (node = cluster_node(port, &address)) == NODE_NONE) {
 		command_fail(command, CAUSE_SERVFAIL);

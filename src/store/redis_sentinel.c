@@ -45,7 +45,7 @@ static void master_is(struct redis_link *link, struct span host, struct span por
 	int64_t where;
 
 	if (number_parse(port_word, &where) != OK || where < 1 || where > UINT16_MAX ||
-	    redis_address_find(port->redis, host, (uint16_t)where, &address) != OK) {
+	    redis_address_find(port, host, (uint16_t)where, &address) != OK) {
 		link_fail(link, CAUSE_MALFORMED, "the master's address is no number");
 		return;
 	}
@@ -114,17 +114,28 @@ void sentinel_next(struct redis_port *port, const struct redis_link *lost)
 {
 	struct redis_link *sentinel = port->sentinel;
 
-	port->sentinel_at = (uint8_t)((port->sentinel_at + 1) % port->redis->address_count);
+	if (port->address_count == 0)
+		return;
+	port->sentinel_at = (uint8_t)((port->sentinel_at + 1) % port->address_count);
 	if (lost == sentinel)
-		sentinel->address = port->redis->address[port->sentinel_at];
+		sentinel->address = port->address[port->sentinel_at];
 	else if (sentinel->state == LINK_READY)
-		link_restart(sentinel, &port->redis->address[port->sentinel_at]);
+		link_restart(sentinel, &port->address[port->sentinel_at]);
 }
 
 void sentinel_start(struct redis_port *port)
 {
-	port->node[0] = link_new(port, LINK_DATA, NULL);
-	port->sentinel = link_new(port, LINK_SENTINEL, &port->redis->address[0]);
+	const struct store_options *options = &port->port.store->options;
+	const struct store_address *named = &options->address[0];
+	struct redis_address unknown = redis_address_named(named->host, named->port);
+	struct redis_address master = { .socket_len = 0 };
+	struct text label = { master.label, 0, sizeof(master.label), false };
+
+	text_addf(&label, "master %.*s", SPAN_ARG(options->master));
+	(void)text_cstr(&label);
+	port->node[0] = link_new(port, LINK_DATA, &master);
+	port->sentinel = link_new(port, LINK_SENTINEL,
+				  port->address_count > 0 ? &port->address[0] : &unknown);
 	if (port->node[0] == NULL || port->sentinel == NULL)
 		return;
 	link_connect(port->node[0]);

@@ -7,7 +7,7 @@
 -- It lingers so that whoever comes too late is told so.  A text that cannot be read counts as
 -- nothing.  What is not worth a write is not written (store_touch_text of store/records.c).
 
-local TIME_MAX, PASSES_MAX, GRAINS = 253402300799999, 1000000, 64
+local TIME_MAX, PASSES_MAX, GRAINS, GRAIN_MAX = 253402300799999, 1000000, 256, 600000
 local now, delay, window = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local keep, linger = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -71,7 +71,7 @@ after.last = now
 
 local is_worthless = known and known.first == after.first and known.passed == after.passed and
 	known.colour == after.colour and known.last <= now and
-	now - known.last < math.floor(keep / GRAINS)
+	now - known.last < math.min(math.floor(keep / GRAINS), GRAIN_MAX)
 if not is_worthless then
 	local done = redis.pcall('SET', KEYS[1],
 		string.format('first=%d last=%d passed=%d passes=%d%s', after.first, now,

@@ -1,7 +1,6 @@
-/* redis_wire.c -- the transport of a link: a bufferevent, plain or TLS, and the reader.
+/* redis_wire.c -- the transport of a link: a bufferevent, plain or TLS.
  *
- * What is written in one turn of the loop leaves in one write.  A reply is bounded while it is
- * read: a server that announces a gigabyte, or a million elements, gets no memory of ours.
+ * What is written in one turn of the loop leaves in one write.
  */
 #include "store/redis_priv.h"
 
@@ -16,78 +15,17 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-/* --- the reader --- */
-
-#if HIREDIS_MAJOR >= 1
-#define ELEMENT_COUNT size_t /* hiredis changed its mind */
-#else
-#define ELEMENT_COUNT int
-#endif
-
-static void *array_create(const redisReadTask *task, ELEMENT_COUNT count)
-{
-	struct redis_link *link = task->privdata;
-
-	/* NULL: the reader says "out of memory", and the link fails */
-	if (count > (ELEMENT_COUNT)(LINK_ELEMENTS_MAX - link->element_count))
-		return NULL;
-	link->element_count += (int)count;
-	return link->standard.createArray(task, count);
-}
-
-static enum err reader_open(struct redis_link *link)
-{
-	link->reader = redisReaderCreate();
-	if (link->reader == NULL)
-		return ERR_SYSTEM;
-	link->standard = *link->reader->fn;
-	link->bounded = link->standard;
-	link->bounded.createArray = array_create;
-	link->reader->fn = &link->bounded;
-	link->reader->privdata = link;
-	link->reader->maxbuf = LINK_REPLY_MAX;
-	link->unread_bytes = 0;
-	link->element_count = 0;
-	return OK;
-}
-
-/* What the bytes hold of whole replies goes to the link, which may fail meanwhile. */
-static void reader_drain(struct redis_link *link)
-{
-	redisReader *reader = link->reader;
-	void *reply;
-
-	while (link->reader == reader && !link->is_leaving) {
-		if (redisReaderGetReply(reader, &reply) != REDIS_OK) {
-			link_fail(link, CAUSE_MALFORMED, "its reply is not Redis's protocol");
-			return;
-		}
-		if (reply == NULL)
-			break;
-		link->unread_bytes = reader->len - reader->pos;
-		link->element_count = 0;
-		link_heard(link, reply);
-		freeReplyObject(reply);
-	}
-	if (link->reader == reader && link->unread_bytes > LINK_REPLY_MAX)
-		link_fail(link, CAUSE_TOOLARGE, "its reply is larger than 64 KiB");
-}
+enum { READ_BYTES = 16 * 1024 };
 
 static void on_bytes(struct bufferevent *wire, void *self)
 {
 	struct redis_link *link = self;
 	struct evbuffer *input = bufferevent_get_input(wire);
-	char bytes[16 * 1024];
+	char bytes[READ_BYTES];
 	int got;
 
-	while (link->wire == wire && (got = evbuffer_remove(input, bytes, sizeof(bytes))) > 0) {
-		link->unread_bytes += (size_t)got;
-		if (redisReaderFeed(link->reader, bytes, (size_t)got) != REDIS_OK) {
-			link_fail(link, CAUSE_TOOLARGE, "no memory for its reply");
-			return;
-		}
-		reader_drain(link);
-	}
+	while (link->wire == wire && (got = evbuffer_remove(input, bytes, sizeof(bytes))) > 0)
+		reader_feed(link, bytes, (size_t)got);
 }
 
 /* --- connecting --- */
@@ -166,19 +104,20 @@ void wire_close(struct redis_link *link)
 {
 	if (link->wire != NULL)
 		bufferevent_free(link->wire);
-	if (link->reader != NULL)
-		redisReaderFree(link->reader);
 	link->wire = NULL;
-	link->reader = NULL;
+	link->is_mute = false;
+	reader_close(link);
 }
 
 /* --- writing --- */
 
 void wire_write(struct redis_link *link, const char *bytes, size_t len)
 {
-	/* Without memory the server misses a command, and its reply does not come in time. */
-	if (bufferevent_write(link->wire, bytes, len) != 0)
-		store_count(&link->port->port.store->count.failures);
+	/* Once the server has missed a command, its replies to all behind it are another's. */
+	if (link->is_mute || bufferevent_write(link->wire, bytes, len) == 0)
+		return;
+	link->is_mute = true;
+	link_patience(link, 0);
 }
 
 void wire_command(struct redis_link *link, const struct span *word, size_t count)
@@ -194,8 +133,11 @@ void wire_command(struct redis_link *link, const struct span *word, size_t count
 		len[i] = word[i].len;
 	}
 	size = (int)redisFormatCommandArgv(&bytes, (int)count, at, len);
-	if (size < 0)
+	if (size < 0) {
+		link->is_mute = true;
+		link_patience(link, 0);
 		return;
+	}
 	wire_write(link, bytes, (size_t)size);
 	free(bytes);
 }

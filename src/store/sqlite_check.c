@@ -75,9 +75,11 @@ static void *check_work(void *self)
 	struct sqlite *sqlite = check->sqlite;
 	enum sqlite_whole whole = WHOLE_UNCHECKED;
 	char why[sizeof(check->why)] = "";
-	int rc;
-	int64_t entries = count_entries(check->db, &rc);
+	int rc = SQLITE_ROW;
+	int64_t entries = -1;
 
+	if (check->is_counting)
+		entries = count_entries(check->db, &rc);
 	if (rc == SQLITE_ROW && file_bytes(sqlite->path) <= HUGE_BYTES)
 		whole = check_whole(check->db, why, sizeof(why), &rc);
 	if (rc != SQLITE_ROW)
@@ -108,24 +110,37 @@ static int hold_snapshot(struct sqlite_check *check)
 	return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-enum err sqlite_check_begin(struct sqlite *sqlite, struct text *why)
+/* A connection of its own, that sees the file as it is now. */
+static int prepare(struct sqlite *sqlite, bool is_counting)
 {
 	struct sqlite_check *check = &sqlite->check;
 	int rc = SQLITE_OK;
 
 	memset(check, 0, sizeof(*check));
 	check->sqlite = sqlite;
+	check->is_counting = is_counting;
 	check->entries = -1;
 	check->db = sqlite_connect(sqlite->path, &rc);
 	if (check->db != NULL)
 		rc = hold_snapshot(check);
 	if (rc != SQLITE_OK) {
-		text_addf(why, "%s: %s", sqlite->path, sqlite3_errstr(rc));
 		sqlite_check_end(sqlite);
-		return sqlite_is_damage(rc) ? ERR_SYNTAX : ERR_SYSTEM;
+		return rc;
 	}
 	atomic_store(&check->until_us, sqlite_now_us() + CHECK_US);
 	sqlite3_progress_handler(check->db, PROGRESS_STEPS, is_too_late, check);
+	return SQLITE_OK;
+}
+
+enum err sqlite_check_begin(struct sqlite *sqlite, struct text *why)
+{
+	struct sqlite_check *check = &sqlite->check;
+	int rc = prepare(sqlite, true);
+
+	if (rc != SQLITE_OK) {
+		text_addf(why, "%s: %s", sqlite->path, sqlite3_errstr(rc));
+		return sqlite_is_damage(rc) ? ERR_SYNTAX : ERR_SYSTEM;
+	}
 	if (file_bytes(sqlite->path) > SMALL_BYTES) {
 		check->is_running = sqlite_thread(&check->thread, check_work, check);
 		if (check->is_running)
@@ -137,6 +152,18 @@ enum err sqlite_check_begin(struct sqlite *sqlite, struct text *why)
 	text_addf(why, "%s", check->why);
 	sqlite_check_end(sqlite);
 	return ERR_SYNTAX;
+}
+
+/* Where that cannot be done now it is left: a sweep reads all rows, too. */
+void sqlite_check_again(struct sqlite *sqlite)
+{
+	struct sqlite_check *check = &sqlite->check;
+
+	if (check->db != NULL || prepare(sqlite, false) != SQLITE_OK)
+		return;
+	check->is_running = sqlite_thread(&check->thread, check_work, check);
+	if (!check->is_running)
+		sqlite_check_end(sqlite);
 }
 
 void sqlite_check_end(struct sqlite *sqlite)

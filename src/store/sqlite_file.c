@@ -20,20 +20,22 @@
 /* A version beyond it is no version but a damaged number. */
 enum { VERSION_MAX = 1000 };
 
-/* Short columns stand before long ones: what a sweep looks at is read without the texts. */
-static const char schema[] =
-	"CREATE TABLE triplet (key TEXT NOT NULL PRIMARY KEY, first_ms INTEGER NOT NULL,"
-	" last_ms INTEGER NOT NULL, passed_ms INTEGER NOT NULL, passes INTEGER NOT NULL,"
-	" colour TEXT NOT NULL, expires_ms INTEGER NOT NULL,"
-	" CHECK (first_ms >= 0 AND last_ms >= 0 AND passed_ms >= 0 AND passes >= 0"
-	" AND colour IN ('', 'white', 'black'))) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE tally (name TEXT NOT NULL, key TEXT NOT NULL, last_ms INTEGER NOT NULL,"
-	" expires_ms INTEGER NOT NULL, text TEXT NOT NULL,"
-	" PRIMARY KEY (name, key)) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE known (\"set\" TEXT NOT NULL, key TEXT NOT NULL, expires_ms INTEGER NOT NULL,"
-	" value TEXT NOT NULL, PRIMARY KEY (\"set\", key)) STRICT, WITHOUT ROWID;"
-	"PRAGMA user_version = 1;";
-_Static_assert(SQLITE_SCHEMA_VERSION == 1, "as the schema says");
+/* Short columns stand before long ones, which may go on in pages of their own. */
+static const char *const table_sql[STORE_CLASS_COUNT] = {
+	[STORE_KNOWN] = "CREATE TABLE known (\"set\" TEXT NOT NULL, key TEXT NOT NULL,"
+			" expires_ms INTEGER NOT NULL, sum INTEGER NOT NULL, value TEXT NOT NULL,"
+			" PRIMARY KEY (\"set\", key)) STRICT, WITHOUT ROWID",
+	[STORE_TALLY] = "CREATE TABLE tally (name TEXT NOT NULL, key TEXT NOT NULL,"
+			" expires_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
+			" sum INTEGER NOT NULL, text TEXT NOT NULL,"
+			" PRIMARY KEY (name, key)) STRICT, WITHOUT ROWID",
+	[STORE_TRIPLET] =
+		"CREATE TABLE triplet (key TEXT NOT NULL PRIMARY KEY, expires_ms INTEGER NOT NULL,"
+		" last_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, passed_ms INTEGER NOT NULL,"
+		" passes INTEGER NOT NULL, sum INTEGER NOT NULL, colour TEXT NOT NULL,"
+		" CHECK (first_ms >= 0 AND last_ms >= 0 AND passed_ms >= 0 AND passes >= 0"
+		" AND colour IN ('', 'white', 'black'))) STRICT, WITHOUT ROWID",
+};
 
 static const char *const statement_sql[] = {
 #define STATEMENT(symbol, sql) sql,
@@ -205,28 +207,69 @@ static enum err damaged(struct text *why, const char *what)
 	return ERR_SYNTAX;
 }
 
+static int make_tables(sqlite3 *db)
+{
+	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	TEXT(sql, 64);
+
+	for (size_t i = 0; i < STORE_CLASS_COUNT && rc == SQLITE_OK; i++)
+		rc = sqlite3_exec(db, table_sql[i], NULL, NULL, NULL);
+	text_addf(&sql, "PRAGMA user_version = %d; COMMIT", SQLITE_SCHEMA_VERSION);
+	return rc == SQLITE_OK ? sqlite3_exec(db, text_cstr(&sql), NULL, NULL, NULL) : rc;
+}
+
+/* How many of our tables are there word by word?  A bit turned in a condition would go unseen. */
+static int count_exact(sqlite3 *db, int64_t *exact_out)
+{
+	sqlite3_stmt *statement;
+	int rc = sqlite3_prepare_v2(db,
+				    "SELECT count(*) FROM sqlite_schema WHERE sql IN (?1, ?2, ?3)",
+				    -1, &statement, NULL);
+
+	if (rc != SQLITE_OK)
+		return rc;
+	for (int i = 0; i < STORE_CLASS_COUNT; i++)
+		sqlite_bind(statement, i + 1, span_cstr(table_sql[i]));
+	rc = sqlite3_step(statement);
+	*exact_out = rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+	sqlite3_finalize(statement);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static enum err refuse_version(const struct sqlite *sqlite, int64_t version, struct text *why)
+{
+	if (version > SQLITE_SCHEMA_VERSION)
+		text_addf(why,
+			  "%s was written by a newer weighd (version %lld of its tables; this "
+			  "one knows up to %d)",
+			  sqlite->path, (long long)version, SQLITE_SCHEMA_VERSION);
+	else
+		text_addf(why,
+			  "%s was written by an older weighd (version %lld of its tables; this "
+			  "one knows %d alone): move it away",
+			  sqlite->path, (long long)version, SQLITE_SCHEMA_VERSION);
+	return ERR_SYSTEM;
+}
+
 /* Whose file is it, and of what version?  A new one gets our tables. */
 static enum err check_version(struct sqlite *sqlite, sqlite3 *db, struct text *why)
 {
-	int64_t version = 0, tables = 0, ours = 0;
+	int64_t version = 0, tables = 0, ours = 0, exact = 0;
 	int rc = ask_number(db, "PRAGMA user_version", &version);
 
 	if (rc == SQLITE_OK)
 		rc = ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+	if (rc == SQLITE_OK && version == 0 && tables == 0) {
+		rc = make_tables(db);
+		version = SQLITE_SCHEMA_VERSION;
+	}
 	if (rc == SQLITE_OK)
 		rc = ask_number(db,
 				"SELECT count(*) FROM sqlite_schema WHERE type = 'table' "
 				"AND name IN ('triplet', 'tally', 'known')",
 				&ours);
-	if (rc == SQLITE_OK && version == 0 && tables == 0) {
-		rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-		if (rc == SQLITE_OK)
-			rc = sqlite3_exec(db, schema, NULL, NULL, NULL);
-		if (rc == SQLITE_OK)
-			rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-		version = SQLITE_SCHEMA_VERSION;
-		ours = 3;
-	}
+	if (rc == SQLITE_OK)
+		rc = count_exact(db, &exact);
 	if (sqlite_is_damage(rc))
 		return damaged(why, sqlite3_errmsg(db));
 	if (rc != SQLITE_OK) {
@@ -237,15 +280,12 @@ static enum err check_version(struct sqlite *sqlite, sqlite3 *db, struct text *w
 		text_addf(why, "%s is a database, but not one of weighd's", sqlite->path);
 		return ERR_SYSTEM;
 	}
-	if (version < SQLITE_SCHEMA_VERSION || version > VERSION_MAX)
+	if (version < 1 || version > VERSION_MAX)
 		return damaged(why, "its version is none");
-	if (version > SQLITE_SCHEMA_VERSION) {
-		text_addf(why,
-			  "%s was written by a newer weighd (version %lld of its tables; this "
-			  "one knows up to %d)",
-			  sqlite->path, (long long)version, SQLITE_SCHEMA_VERSION);
-		return ERR_SYSTEM;
-	}
+	if (version != SQLITE_SCHEMA_VERSION)
+		return refuse_version(sqlite, version, why);
+	if (exact < STORE_CLASS_COUNT)
+		return damaged(why, "its tables are not as they were made");
 	return OK;
 }
 

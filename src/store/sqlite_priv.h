@@ -3,6 +3,7 @@
  *	sqlite.c	ports: questions into the line, answers out of the inbox
  *	sqlite_writer.c	the thread: a batch, its commit, and what follows when that fails
  *	sqlite_run.c	what an operation does to the tables
+ *	sqlite_row.c	a row, and its sum
  *	sqlite_file.c	the file: open, schema, statements; set aside
  *	sqlite_check.c	is a file whole, and how much is in it?
  *	sqlite_sets.c	the sets, between the file and memory
@@ -26,8 +27,8 @@
 #include <time.h>
 
 enum {
-	SQLITE_SCHEMA_VERSION = 1,
-	SQLITE_PATH_MAX = 4000, /* "-wal", ".damaged-..." still fit behind it */
+	SQLITE_SCHEMA_VERSION = 2, /* 1: rows had no sums */
+	SQLITE_PATH_MAX = 4000,    /* "-wal", ".damaged-..." still fit behind it */
 	SQLITE_WHY_MAX = SQLITE_PATH_MAX + 512,
 	SQLITE_BUSY_MS = 1000, /* somebody else writes: so long is waited for him */
 	SQLITE_CACHE_KIB = 8192,
@@ -38,33 +39,37 @@ enum {
 	SQLITE_GROUPS = 32768,                   /* counters of networks; a power of two */
 	SQLITE_BUCKETS = 160,                    /* of the histogram of ages */
 	SQLITE_DOOMED_BYTES = 32 * 1024,         /* of keys that a stretch of a sweep removes */
+	SQLITE_WRONG_MAX = 8, /* rows of a day that do not hold their sums; one more: set aside */
 };
 
-/* STATEMENT(symbol, sql); ?1 is the set or the limit's name, ?2 the key. */
+/* STATEMENT(symbol, sql); ?1 is the set or the limit's name, ?2 the key.  What comes behind them
+ * stands in the order of enum sqlite_number, then the sum, then the text: see sqlite_row.c. */
 #define SQLITE_STATEMENTS(STATEMENT)                                                               \
 	STATEMENT(DO_BEGIN_READ, "BEGIN")                                                          \
 	STATEMENT(DO_BEGIN_WRITE, "BEGIN IMMEDIATE")                                               \
 	STATEMENT(DO_COMMIT, "COMMIT")                                                             \
 	STATEMENT(DO_ROLLBACK, "ROLLBACK")                                                         \
-	STATEMENT(GET_KNOWN, "SELECT 1 FROM known WHERE \"set\" = ?1 AND key = ?2")                \
-	STATEMENT(GET_TALLY, "SELECT expires_ms, text FROM tally WHERE name = ?1 AND key = ?2")    \
-	STATEMENT(GET_TRIPLET, "SELECT expires_ms, first_ms, last_ms, passed_ms, passes, colour "  \
-			       "FROM triplet WHERE key = ?2")                                      \
-	STATEMENT(PUT_KNOWN, "INSERT OR REPLACE INTO known VALUES (?1, ?2, ?3, ?4)")               \
-	STATEMENT(PUT_TALLY, "INSERT OR REPLACE INTO tally VALUES (?1, ?2, ?3, ?4, ?5)")           \
+	STATEMENT(GET_KNOWN, "SELECT expires_ms, sum, value FROM known "                           \
+			     "WHERE \"set\" = ?1 AND key = ?2")                                    \
+	STATEMENT(GET_TALLY, "SELECT expires_ms, last_ms, sum, text FROM tally "                   \
+			     "WHERE name = ?1 AND key = ?2")                                       \
+	STATEMENT(GET_TRIPLET, "SELECT expires_ms, last_ms, first_ms, passed_ms, passes, sum, "    \
+			       "colour FROM triplet WHERE key = ?2")                               \
+	STATEMENT(PUT_KNOWN, "INSERT OR REPLACE INTO known VALUES (?1, ?2, ?3, ?4, ?5)")           \
+	STATEMENT(PUT_TALLY, "INSERT OR REPLACE INTO tally VALUES (?1, ?2, ?3, ?4, ?5, ?6)")       \
 	STATEMENT(PUT_TRIPLET, "INSERT OR REPLACE INTO triplet VALUES (?2, ?3, ?4, ?5, ?6, ?7, "   \
-			       "?8)")                                                              \
+			       "?8, ?9)")                                                          \
 	STATEMENT(ERASE_KNOWN, "DELETE FROM known WHERE \"set\" = ?1 AND key = ?2")                \
 	STATEMENT(ERASE_TALLY, "DELETE FROM tally WHERE name = ?1 AND key = ?2")                   \
 	STATEMENT(ERASE_TRIPLET, "DELETE FROM triplet WHERE key = ?2")                             \
-	STATEMENT(LOAD_KNOWN, "SELECT \"set\", key, expires_ms, value FROM known "                 \
+	STATEMENT(LOAD_KNOWN, "SELECT \"set\", key, expires_ms, sum, value FROM known "            \
 			      "ORDER BY expires_ms = 0, expires_ms")                               \
-	STATEMENT(WALK_KNOWN, "SELECT \"set\", key, expires_ms FROM known "                        \
+	STATEMENT(WALK_KNOWN, "SELECT \"set\", key, expires_ms, sum, value FROM known "            \
 			      "WHERE (\"set\", key) > (?1, ?2) ORDER BY \"set\", key")             \
-	STATEMENT(WALK_TALLY, "SELECT name, key, expires_ms, last_ms, text FROM tally "            \
+	STATEMENT(WALK_TALLY, "SELECT name, key, expires_ms, last_ms, sum, text FROM tally "       \
 			      "WHERE (name, key) > (?1, ?2) ORDER BY name, key")                   \
 	STATEMENT(WALK_TRIPLET, "SELECT '', key, expires_ms, last_ms, first_ms, passed_ms, "       \
-				"passes, colour FROM triplet WHERE key > ?2 ORDER BY key")
+				"passes, sum, colour FROM triplet WHERE key > ?2 ORDER BY key")
 
 enum sqlite_statement {
 #define STATEMENT(symbol, sql) symbol,
@@ -75,6 +80,16 @@ enum sqlite_statement {
 /* "GET_KNOWN + class" is the statement of a class. */
 _Static_assert((int)STORE_KNOWN == 0 && (int)STORE_TALLY == 1 && (int)STORE_TRIPLET == 2,
 	       "as they stand above");
+
+enum sqlite_number { ROW_EXPIRES, ROW_LAST, ROW_FIRST, ROW_PASSED, ROW_PASSES, ROW_NUMBERS };
+
+/* A row of any class.  Of numbers a tally has the first two, a known entry the first. */
+struct sqlite_row {
+	enum store_class class;
+	struct span set, key; /* a triplet has no set */
+	int64_t number[ROW_NUMBERS];
+	struct span text; /* of a triplet: its colour */
+};
 
 struct sqlite_file {
 	sqlite3 *db; /* NULL: closed */
@@ -139,6 +154,7 @@ struct sqlite_check {
 	atomic_int_fast64_t until_us; /* patience; 0: give up */
 	/* under the lock once there is a thread */
 	bool is_over;
+	bool is_counting; /* the file was just opened: how many entries are there? */
 	enum sqlite_whole whole;
 	int64_t entries; /* triplets and tallies; -1: not known */
 	char why[256];
@@ -207,9 +223,12 @@ struct sqlite {
 	atomic_bool is_down;
 	/* the writer's */
 	struct sqlite_file file;
-	bool is_counted;   /* entries is complete */
-	int64_t added;     /* entries of the transaction that runs */
-	bool has_written;  /* in it */
+	bool is_counted;                   /* entries is complete */
+	int64_t added;                     /* entries of the transaction that runs */
+	bool has_written;                  /* in it */
+	uint32_t wrong[STORE_CLASS_COUNT]; /* rows that were deleted for their sums, not told yet */
+	uint32_t wrong_today;
+	int64_t wrong_us;  /* when that day began; 0: none was wrong yet */
 	int64_t dirty_us;  /* since when something is not on the disk; 0: nothing */
 	int64_t shrink_us; /* when the journal is to be emptied; 0: it is */
 	int64_t retry_us;  /* when writing, or opening, is tried again; 0: all is well */
@@ -271,6 +290,25 @@ struct span sqlite_column(sqlite3_stmt *statement, int column);
 /** A step that gives no row.  Resets. */
 int sqlite_finish(sqlite3_stmt *statement);
 
+/* --- sqlite_row.c --- */
+
+/** Over the table and all other columns. */
+int32_t sqlite_row_sum(const struct sqlite_row *row);
+int sqlite_row_put(struct sqlite_file *file, const struct sqlite_row *row);
+/** Numbers, sum and text from column first on; the caller has given class, set and key.
+ *
+ * @param row  its text is borrowed until the next step
+ * @return false: it does not hold its sum; what is in row then is worth nothing
+ */
+MUST_USE bool sqlite_row_read(sqlite3_stmt *statement, int first, struct sqlite_row *row);
+/** The same, of a statement that begins with set and key. */
+MUST_USE bool sqlite_row_walk(sqlite3_stmt *walk, enum store_class class, struct sqlite_row *row);
+/** Delete a row that does not hold its sum, and count it.  @return of sqlite3; CORRUPT where it is
+ * not found by its own key */
+MUST_USE int sqlite_row_erase(struct sqlite *sqlite, const struct sqlite_row *row);
+MUST_USE int sqlite_row_erase_walked(struct sqlite *sqlite, enum store_class class,
+				     sqlite3_stmt *walk);
+
 /* --- sqlite_check.c --- */
 
 /** Look at the file: before anything else is done where it is small, beside the writer's work
@@ -278,6 +316,8 @@ int sqlite_finish(sqlite3_stmt *statement);
 MUST_USE enum err sqlite_check_begin(struct sqlite *sqlite, struct text *why);
 /** Give up, or tidy up. */
 void sqlite_check_end(struct sqlite *sqlite);
+/** Look again, beside the writer's work, unless that is under way. */
+void sqlite_check_again(struct sqlite *sqlite);
 
 /* --- sqlite_run.c --- */
 

@@ -1,8 +1,7 @@
 /* sqlite_run.c -- what each operation does to the tables.
  *
  * What an attempt does to a record is said by the pure functions of store_priv.h; here rows
- * become records and records rows.  A row that holds nothing sensible is a miss, and is written
- * over.
+ * become records and records rows.  A row that does not hold its sum is a miss, and is deleted.
  */
 #include "store/sqlite_priv.h"
 
@@ -93,63 +92,92 @@ static bool has_room(struct sqlite *sqlite, int64_t now_ms)
 static int put_triplet(struct sqlite *sqlite, struct span key, const struct triplet *triplet,
 		       int64_t expires_ms)
 {
-	sqlite3_stmt *put = sqlite_prepare(&sqlite->file, PUT_TRIPLET, SPAN(""), key);
+	struct sqlite_row row = {
+		.class = STORE_TRIPLET,
+		.key = key,
+		.number = { [ROW_EXPIRES] = expires_ms,
+			    [ROW_LAST] = triplet->last_ms,
+			    [ROW_FIRST] = triplet->first_ms,
+			    [ROW_PASSED] = triplet->passed_ms,
+			    [ROW_PASSES] = triplet->passes },
+		.text = span_cstr(colour_name[triplet->colour]),
+	};
 
-	sqlite3_bind_int64(put, 3, triplet->first_ms);
-	sqlite3_bind_int64(put, 4, triplet->last_ms);
-	sqlite3_bind_int64(put, 5, triplet->passed_ms);
-	sqlite3_bind_int64(put, 6, triplet->passes);
-	sqlite_bind(put, 7, span_cstr(colour_name[triplet->colour]));
-	sqlite3_bind_int64(put, 8, expires_ms);
 	sqlite->has_written = true;
-	return sqlite_finish(put);
+	return sqlite_row_put(&sqlite->file, &row);
 }
 
-static int put_tally(struct sqlite *sqlite, const struct sqlite_op *op, struct span text,
-		     int64_t expires_ms)
+static int put_text(struct sqlite *sqlite, const struct sqlite_op *op, struct span text,
+		    int64_t expires_ms)
 {
-	sqlite3_stmt *put = sqlite_prepare(&sqlite->file, PUT_TALLY, op->set, op->key);
+	struct sqlite_row row = {
+		.class = op->class,
+		.set = op->set,
+		.key = op->key,
+		.number = { [ROW_EXPIRES] = expires_ms, [ROW_LAST] = op->now_ms },
+		.text = text,
+	};
 
-	sqlite3_bind_int64(put, 3, op->now_ms);
-	sqlite3_bind_int64(put, 4, expires_ms);
-	sqlite_bind(put, 5, text);
 	sqlite->has_written = true;
-	return sqlite_finish(put);
+	return sqlite_row_put(&sqlite->file, &row);
 }
 
-/* Columns from first_ms on; false: nothing sensible. */
-static bool read_triplet(sqlite3_stmt *row, const int column[5], struct triplet *triplet)
+/* @return false: nothing sensible */
+static bool row_triplet(const struct sqlite_row *row, struct triplet *triplet)
 {
 	*triplet = (struct triplet){
-		.first_ms = sqlite3_column_int64(row, column[0]),
-		.last_ms = sqlite3_column_int64(row, column[1]),
-		.passed_ms = sqlite3_column_int64(row, column[2]),
-		.passes = sqlite3_column_int64(row, column[3]),
+		.first_ms = row->number[ROW_FIRST],
+		.last_ms = row->number[ROW_LAST],
+		.passed_ms = row->number[ROW_PASSED],
+		.passes = row->number[ROW_PASSES],
 	};
-	return colour_find(sqlite_column(row, column[4]), &triplet->colour);
+	return colour_find(row->text, &triplet->colour);
+}
+
+/* The row of op's key; row->text is borrowed until release_row(). */
+static int find_row(struct sqlite *sqlite, const struct sqlite_op *op, bool may_write,
+		    struct sqlite_row *row, bool *is_there_out)
+{
+	sqlite3_stmt *get = sqlite_prepare(&sqlite->file, GET_KNOWN + op->class, op->set, op->key);
+	int rc = sqlite3_step(get);
+
+	*row = (struct sqlite_row){ .class = op->class, .set = op->set, .key = op->key };
+	*is_there_out = rc == SQLITE_ROW && sqlite_row_read(get, 0, row);
+	if (*is_there_out)
+		return SQLITE_OK;
+	if (rc == SQLITE_DONE)
+		return sqlite3_reset(get);
+	if (rc != SQLITE_ROW)
+		return rc;
+	row->text = SPAN("");
+	rc = sqlite3_reset(get);
+	return rc == SQLITE_OK && may_write ? sqlite_row_erase(sqlite, row) : rc;
+}
+
+static int release_row(struct sqlite *sqlite, const struct sqlite_row *row)
+{
+	return sqlite3_reset(sqlite->file.statement[GET_KNOWN + row->class]);
 }
 
 /* --- counts and touches --- */
 
 /* What is there; before stays empty where that is nothing, or nothing any more. */
-static int get_triplet(struct sqlite *sqlite, const struct sqlite_op *op, struct text *before,
-		       bool *is_there_out)
+static int get_triplet(struct sqlite *sqlite, const struct sqlite_op *op, bool may_write,
+		       struct text *before, bool *is_there_out)
 {
-	static const int column[] = { 1, 2, 3, 4, 5 };
-	sqlite3_stmt *get = sqlite_prepare(&sqlite->file, GET_TRIPLET, SPAN(""), op->key);
-	int rc = sqlite3_step(get);
+	struct sqlite_row row;
 	struct triplet triplet;
 	TEXT(text, TRIPLET_TEXT_MAX);
+	int rc = find_row(sqlite, op, may_write, &row, is_there_out);
 
-	*is_there_out = rc == SQLITE_ROW;
-	if (rc != SQLITE_ROW)
-		return rc == SQLITE_DONE ? sqlite3_reset(get) : rc;
-	if (read_triplet(get, column, &triplet)) {
+	if (rc != SQLITE_OK || !*is_there_out)
+		return rc;
+	if (row_triplet(&row, &triplet)) {
 		text_add_triplet(&text, &triplet);
-		text_add(before, store_live_triplet(text_span(&text), sqlite3_column_int64(get, 0),
+		text_add(before, store_live_triplet(text_span(&text), row.number[ROW_EXPIRES],
 						    &op->task.terms, op->now_ms));
 	}
-	return sqlite3_reset(get);
+	return release_row(sqlite, &row);
 }
 
 static int run_touch(struct sqlite *sqlite, struct sqlite_op *op, bool may_write)
@@ -160,7 +188,7 @@ static int run_touch(struct sqlite *sqlite, struct sqlite_op *op, bool may_write
 	struct triplet triplet;
 	int64_t expires_ms = 0;
 	bool is_there;
-	int rc = get_triplet(sqlite, op, &before, &is_there);
+	int rc = get_triplet(sqlite, op, may_write, &before, &is_there);
 
 	if (rc != SQLITE_OK)
 		return rc;
@@ -187,19 +215,19 @@ static int run_touch(struct sqlite *sqlite, struct sqlite_op *op, bool may_write
 
 static int run_count(struct sqlite *sqlite, struct sqlite_op *op, bool may_write)
 {
-	sqlite3_stmt *get = sqlite_prepare(&sqlite->file, GET_TALLY, op->set, op->key);
-	int rc = sqlite3_step(get);
+	struct sqlite_row row;
 	struct span before = SPAN("");
 	int64_t expires_ms = 0;
-	bool is_there = rc == SQLITE_ROW;
+	bool is_there;
 	TEXT(after, TALLY_TEXT_MAX);
+	int rc = find_row(sqlite, op, may_write, &row, &is_there);
 
-	if (!is_there && rc != SQLITE_DONE)
+	if (rc != SQLITE_OK)
 		return rc;
-	if (is_there && !is_expired(sqlite3_column_int64(get, 0), op->now_ms))
-		before = sqlite_column(get, 1);
+	if (is_there && !is_expired(row.number[ROW_EXPIRES], op->now_ms))
+		before = row.text;
 	expires_ms = store_count_text(before, &op->task.count, op->now_ms, &after, &op->tally);
-	rc = sqlite3_reset(get);
+	rc = release_row(sqlite, &row);
 	op->answer = ANSWER_TALLY;
 	if (rc != SQLITE_OK || op->is_rehearsal || after.len == 0)
 		return rc;
@@ -208,7 +236,7 @@ static int run_count(struct sqlite *sqlite, struct sqlite_op *op, bool may_write
 		return SQLITE_OK;
 	}
 	sqlite->added += !is_there;
-	return put_tally(sqlite, op, text_span(&after), expires_ms);
+	return put_text(sqlite, op, text_span(&after), expires_ms);
 }
 
 /* --- entries as they are --- */
@@ -222,16 +250,6 @@ static int is_entry_there(struct sqlite *sqlite, const struct sqlite_op *op, boo
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? sqlite3_reset(get) : rc;
 }
 
-static int put_known(struct sqlite *sqlite, const struct sqlite_op *op)
-{
-	sqlite3_stmt *put = sqlite_prepare(&sqlite->file, PUT_KNOWN, op->set, op->key);
-
-	sqlite3_bind_int64(put, 3, op->expires_ms);
-	sqlite_bind(put, 4, op->value);
-	sqlite->has_written = true;
-	return sqlite_finish(put);
-}
-
 static int run_put(struct sqlite *sqlite, struct sqlite_op *op)
 {
 	struct triplet triplet;
@@ -239,12 +257,12 @@ static int run_put(struct sqlite *sqlite, struct sqlite_op *op)
 	int rc;
 
 	if (op->class == STORE_KNOWN)
-		return put_known(sqlite, op);
+		return put_text(sqlite, op, op->value, op->expires_ms);
 	rc = is_entry_there(sqlite, op, &is_there);
 	if (rc != SQLITE_OK)
 		return rc;
 	if (op->class == STORE_TALLY) {
-		rc = put_tally(sqlite, op, op->value, op->expires_ms);
+		rc = put_text(sqlite, op, op->value, op->expires_ms);
 	} else {
 		ENSURE(triplet_parse(op->value, &triplet) == OK); /* looked at before */
 		rc = put_triplet(sqlite, op->key, &triplet, op->expires_ms);
@@ -281,52 +299,69 @@ static bool has_nocase(struct span text, struct span part)
 	return false;
 }
 
-/* One row as an entry in op's arena.  @return false: it holds nothing sensible, or no memory */
-static bool add_entry(struct sqlite_op *op, sqlite3_stmt *row, struct store_entry *entry)
+/* A row as an entry in op's arena.  @return false: it holds nothing sensible, or no memory */
+static bool add_entry(struct sqlite_op *op, const struct sqlite_row *row, struct store_entry *entry)
 {
-	static const int column[] = { 4, 3, 5, 6, 7 };
-	struct span value;
+	struct span value = row->text;
 	struct triplet triplet;
 	TEXT(text, TRIPLET_TEXT_MAX);
 
-	if (op->class == STORE_TALLY) {
-		value = sqlite_column(row, 4);
-	} else {
-		if (!read_triplet(row, column, &triplet))
+	if (op->class == STORE_TRIPLET) {
+		if (!row_triplet(row, &triplet))
 			return false;
 		text_add_triplet(&text, &triplet);
 		value = text_span(&text);
 	}
 	*entry = (struct store_entry){
 		.class = op->class,
-		.set = arena_copy(&op->arena, sqlite_column(row, 0)),
-		.key = arena_copy(&op->arena, sqlite_column(row, 1)),
+		.set = arena_copy(&op->arena, row->set),
+		.key = arena_copy(&op->arena, row->key),
 		.value = arena_copy(&op->arena, value),
-		.expires_ms = sqlite3_column_int64(row, 2),
+		.expires_ms = row->number[ROW_EXPIRES],
 	};
 	return entry->set.at != NULL && entry->key.at != NULL && entry->value.at != NULL;
 }
 
-static bool is_wanted(const struct sqlite_op *op, sqlite3_stmt *row)
+static bool is_wanted(const struct sqlite_op *op, const struct sqlite_row *row)
 {
-	return !is_expired(sqlite3_column_int64(row, 2), op->now_ms) &&
-	       has_nocase(sqlite_column(row, 1), op->task.page.contains);
+	return !is_expired(row->number[ROW_EXPIRES], op->now_ms) &&
+	       has_nocase(row->key, op->task.page.contains);
+}
+
+/* One row.  @return SQLITE_ROW: on with it; SQLITE_DONE: the page ends before it */
+static int take_row(struct sqlite *sqlite, struct sqlite_op *op, sqlite3_stmt *walk, bool may_write,
+		    struct store_entry *entry)
+{
+	const struct store_page *page = &op->task.page;
+	struct store_ended *ended = &op->ended;
+	struct sqlite_row row = { 0 };
+	int rc = SQLITE_OK;
+
+	if (!sqlite_row_walk(walk, op->class, &row)) {
+		if (may_write)
+			rc = sqlite_row_erase_walked(sqlite, op->class, walk);
+		return rc == SQLITE_OK ? SQLITE_ROW : rc;
+	}
+	if (page->set.len > 0 && !span_equal(row.set, page->set))
+		return SQLITE_DONE;
+	if (is_wanted(op, &row) && add_entry(op, &row, &entry[ended->entry_count]))
+		ended->entry_count++;
+	return SQLITE_ROW;
 }
 
 /* Rows until the page is full, its time is over, or there are no more. */
-static int fill_page(struct sqlite_op *op, sqlite3_stmt *walk, struct store_entry *entry)
+static int fill_page(struct sqlite *sqlite, struct sqlite_op *op, sqlite3_stmt *walk,
+		     bool may_write, struct store_entry *entry)
 {
-	const struct store_page *page = &op->task.page;
 	int64_t until_us = sqlite_now_us() + SQLITE_SLICE_US;
 	struct store_ended *ended = &op->ended;
 	int rc;
 
 	while ((rc = sqlite3_step(walk)) == SQLITE_ROW) {
-		if (page->set.len > 0 && !span_equal(sqlite_column(walk, 0), page->set))
-			return SQLITE_OK;
-		if (is_wanted(op, walk) && add_entry(op, walk, &entry[ended->entry_count]))
-			ended->entry_count++;
-		if (ended->entry_count < page->most && sqlite_now_us() < until_us &&
+		rc = take_row(sqlite, op, walk, may_write, entry);
+		if (rc != SQLITE_ROW)
+			break;
+		if (ended->entry_count < op->task.page.most && sqlite_now_us() < until_us &&
 		    op->arena.bytes < SQLITE_PAGE_BYTES_MAX)
 			continue;
 		ended->has_more = true;
@@ -337,7 +372,7 @@ static int fill_page(struct sqlite_op *op, sqlite3_stmt *walk, struct store_entr
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int run_page(struct sqlite *sqlite, struct sqlite_op *op)
+static int run_page(struct sqlite *sqlite, struct sqlite_op *op, bool may_write)
 {
 	const struct store_page *page = &op->task.page;
 	bool is_inside = page->set.len == 0 || span_equal(page->set, page->after_set);
@@ -357,7 +392,7 @@ static int run_page(struct sqlite *sqlite, struct sqlite_op *op)
 		return SQLITE_OK;
 	}
 	op->ended.entry = entry;
-	rc = fill_page(op, walk, entry);
+	rc = fill_page(sqlite, op, walk, may_write, entry);
 	sqlite3_reset(walk);
 	return rc;
 }
@@ -380,7 +415,7 @@ int sqlite_run(struct sqlite *sqlite, struct sqlite_op *op, bool may_write)
 	switch (op->kind) {
 	case OP_COUNT: return run_count(sqlite, op, may_write);
 	case OP_TOUCH: return run_touch(sqlite, op, may_write);
-	case OP_PAGE: return run_page(sqlite, op);
+	case OP_PAGE: return run_page(sqlite, op, may_write);
 	case OP_PUT:
 	case OP_ERASE:
 		if (may_write)

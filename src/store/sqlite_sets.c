@@ -7,19 +7,28 @@
 
 #include <stdlib.h>
 
+/* The rows come out of a sorter: what is deleted meanwhile does not disturb it. */
 int sqlite_load_sets(struct sqlite *sqlite)
 {
 	sqlite3_stmt *load = sqlite->file.statement[LOAD_KNOWN];
-	int rc;
+	struct sqlite_row row;
+	int rc, erased;
 
 	while ((rc = sqlite3_step(load)) == SQLITE_ROW) {
-		struct memory_where where = { sqlite_column(load, 0), sqlite_column(load, 1) };
-		struct memory_place place = { .value = sqlite_column(load, 3),
-					      .expires_ms = sqlite3_column_int64(load, 2) };
+		struct memory_where where;
+		struct memory_place place;
 
+		if (!sqlite_row_walk(load, STORE_KNOWN, &row)) {
+			erased = sqlite_row_erase_walked(sqlite, STORE_KNOWN, load);
+			if (sqlite_is_damage(erased))
+				return erased;
+			continue; /* where it cannot be deleted now, a sweep does it */
+		}
+		where = (struct memory_where){ row.set, row.key };
+		place = (struct memory_place){ .value = row.text,
+					       .expires_ms = row.number[ROW_EXPIRES] };
 		/* what there is no room for is swept later */
-		if (place.value.at != NULL)
-			(void)!memory_put(sqlite->store->memory, &where, place, 0);
+		(void)!memory_put(sqlite->store->memory, &where, place, 0);
 	}
 	return rc == SQLITE_DONE ? sqlite3_reset(load) : rc;
 }
@@ -57,11 +66,13 @@ static int write_page(struct sqlite *sqlite, const struct memory_entry *entry, s
 	int rc = sqlite_do(&sqlite->file, DO_BEGIN_WRITE);
 
 	for (size_t i = 0; i < count && rc == SQLITE_OK; i++) {
-		sqlite3_stmt *put = sqlite_prepare(&sqlite->file, PUT_KNOWN, set, entry[i].key);
+		struct sqlite_row row = { .class = STORE_KNOWN,
+					  .set = set,
+					  .key = entry[i].key,
+					  .number = { [ROW_EXPIRES] = entry[i].expires_ms },
+					  .text = entry[i].value };
 
-		sqlite3_bind_int64(put, 3, entry[i].expires_ms);
-		sqlite_bind(put, 4, entry[i].value);
-		rc = sqlite_finish(put);
+		rc = sqlite_row_put(&sqlite->file, &row);
 	}
 	return rc == SQLITE_OK ? sqlite_do(&sqlite->file, DO_COMMIT) : rc;
 }

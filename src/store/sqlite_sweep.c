@@ -123,24 +123,22 @@ static bool is_in_memory(const struct sqlite *sqlite, struct span set, struct sp
 }
 
 /* Is the row to go? */
-static bool judge_row(struct sqlite *sqlite, sqlite3_stmt *row, int64_t now_ms)
+static bool judge_row(struct sqlite *sqlite, const struct sqlite_row *row, int64_t now_ms)
 {
 	struct sqlite_sweep *sweep = &sqlite->sweep;
-	int64_t expires_ms = sqlite3_column_int64(row, 2);
+	int64_t expires_ms = row->number[ROW_EXPIRES], last_ms = row->number[ROW_LAST];
 	enum sqlite_rank rank = RANK_USED;
-	int64_t last_ms;
 
 	if (expires_ms != 0 && expires_ms <= now_ms) {
 		sweep->doomed_expired++;
 		return true;
 	}
-	if (sweep->class == STORE_KNOWN) /* memory has its own bounds */
-		return !is_in_memory(sqlite, sqlite_column(row, 0), sqlite_column(row, 1), now_ms);
-	last_ms = sqlite3_column_int64(row, 3);
-	if (sweep->class == STORE_TRIPLET) {
-		if (sqlite_column(row, 7).len > 0)
+	if (row->class == STORE_KNOWN) /* memory has its own bounds */
+		return !is_in_memory(sqlite, row->set, row->key, now_ms);
+	if (row->class == STORE_TRIPLET) {
+		if (row->text.len > 0)
 			return false;
-		if (sqlite3_column_int64(row, 5) == 0)
+		if (row->number[ROW_PASSED] == 0)
 			rank = RANK_WAITING;
 	}
 	if (is_cut(sweep, rank, last_ms))
@@ -173,7 +171,7 @@ static struct span next_doomed(const struct sqlite_sweep *sweep, size_t *at)
 	return part;
 }
 
-/* A set and a key from elsewhere may be longer than ours: such a row is passed over. */
+/* A set and a key that are longer than ours may be come from elsewhere: passed over. */
 static bool stand_at(struct sqlite_sweep *sweep, struct span set, struct span key)
 {
 	if (set.len >= sizeof(sweep->set) || key.len >= sizeof(sweep->key))
@@ -187,7 +185,7 @@ static bool stand_at(struct sqlite_sweep *sweep, struct span set, struct span ke
 
 /* --- a stretch --- */
 
-/* @return SQLITE_ROW: there are more; SQLITE_DONE */
+/* What does not hold its sum goes at once.  @return SQLITE_ROW: there are more; SQLITE_DONE */
 static int walk_stretch(struct sqlite *sqlite, int64_t now_ms, int64_t until_us)
 {
 	struct sqlite_sweep *sweep = &sqlite->sweep;
@@ -195,19 +193,24 @@ static int walk_stretch(struct sqlite *sqlite, int64_t now_ms, int64_t until_us)
 					    span_of(sweep->set, sweep->set_len),
 					    span_of(sweep->key, sweep->key_len));
 	size_t room = sizeof(sweep->doomed) - sizeof(sweep->set) - sizeof(sweep->key) - 8;
+	struct sqlite_row row;
 	bool is_due = false;
 	int rc = SQLITE_ROW;
 
 	sweep->doomed_len = 0;
 	sweep->doomed_expired = 0;
 	while (!is_due && (rc = sqlite3_step(walk)) == SQLITE_ROW) {
-		struct span set = sqlite_column(walk, 0), key = sqlite_column(walk, 1);
-
-		if (!stand_at(sweep, set, key))
-			continue;
-		if (judge_row(sqlite, walk, now_ms))
-			doom(sweep, set, key);
-		is_due = sweep->doomed_len > room || sqlite_now_us() > until_us;
+		is_due = sqlite_now_us() > until_us;
+		if (!sqlite_row_walk(walk, sweep->class, &row)) {
+			rc = sqlite_row_erase_walked(sqlite, sweep->class, walk);
+			if (rc != SQLITE_OK)
+				break;
+			rc = SQLITE_ROW;
+		} else if (stand_at(sweep, row.set, row.key)) {
+			if (judge_row(sqlite, &row, now_ms))
+				doom(sweep, row.set, row.key);
+			is_due |= sweep->doomed_len > room;
+		}
 	}
 	sqlite3_reset(walk);
 	return rc;

@@ -23,6 +23,7 @@ enum {
 	REOPEN_US = 5 * 1000 * 1000,
 	ASIDE_US = 60 * 1000 * 1000, /* not oftener: a bad disk would be filled with files */
 };
+#define DAY_US (INT64_C(24) * 3600 * 1000 * 1000)
 
 /* --- faults --- */
 
@@ -75,6 +76,8 @@ static enum err open_any(struct sqlite *sqlite, struct text *why)
 	if (err != OK)
 		sqlite_file_close(&sqlite->file, false);
 	atomic_store(&sqlite->entries, 0);
+	memset(sqlite->wrong, 0, sizeof(sqlite->wrong));
+	sqlite->wrong_us = 0;
 	sqlite->is_counted = false;
 	sqlite->sweep.is_running = false;
 	sqlite->dirty_us = 0;
@@ -123,6 +126,49 @@ static void begin_anew(struct sqlite *sqlite, const char *what)
 	reopen(sqlite);
 }
 
+/* --- rows that did not hold their sums --- */
+
+/* What has been deleted since the last time; 0: nothing. */
+static uint32_t take_wrong(struct sqlite *sqlite)
+{
+	int64_t now_us = sqlite_now_us();
+	uint32_t wrong = 0;
+
+	for (int class = 0; class < STORE_CLASS_COUNT; class ++) {
+		wrong += sqlite->wrong[class];
+		if (class != STORE_KNOWN)
+			atomic_fetch_sub(&sqlite->entries, sqlite->wrong[class]);
+		sqlite->wrong[class] = 0;
+	}
+	if (wrong == 0)
+		return 0;
+	if (sqlite->wrong_us == 0 || now_us - sqlite->wrong_us > DAY_US) {
+		sqlite->wrong_us = now_us;
+		sqlite->wrong_today = 0;
+	}
+	sqlite->wrong_today += wrong;
+	return wrong;
+}
+
+/* One or a few are deleted and no more; but where one is wrong others may be, so the whole file
+ * is looked at.  With many it is damaged. */
+static void judge_wrong(struct sqlite *sqlite)
+{
+	uint32_t wrong = take_wrong(sqlite);
+
+	if (wrong == 0 || sqlite->file.db == NULL)
+		return;
+	store_count(&sqlite->store->count.failures);
+	if (sqlite->wrong_today > SQLITE_WRONG_MAX) {
+		begin_anew(sqlite, "too many entries do not hold their sums");
+		return;
+	}
+	store_say(sqlite->store, STORE_WARNING,
+		  "store %s: %u damaged %s: deleted; the file is looked at", sqlite->path, wrong,
+		  wrong == 1 ? "entry" : "entries");
+	sqlite_check_again(sqlite);
+}
+
 /* --- a batch --- */
 
 static void committed(struct sqlite *sqlite)
@@ -153,8 +199,10 @@ static int run_batch(struct sqlite *sqlite, struct sqlite_op *batch, bool may_wr
 		committed(sqlite);
 		return rc;
 	}
-	text_addf(why, "%s", sqlite3_errmsg(sqlite->file.db));
+	text_addf(why, "%s",
+		  sqlite_is_damage(rc) ? sqlite3_errstr(rc) : sqlite3_errmsg(sqlite->file.db));
 	roll_back(sqlite);
+	memset(sqlite->wrong, 0, sizeof(sqlite->wrong));
 	return rc;
 }
 
@@ -252,6 +300,8 @@ static void take_check(struct sqlite *sqlite)
 			  "store %s was not looked at as a whole: it is too big for that, or too "
 			  "slow to read",
 			  sqlite->path);
+	if (!check->is_counting)
+		return;
 	if (check->entries >= 0)
 		atomic_fetch_add(&sqlite->entries, check->entries);
 	sqlite->is_counted = check->entries >= 0;
@@ -276,6 +326,7 @@ static void tidy(struct sqlite *sqlite)
 	int rc;
 
 	take_check(sqlite);
+	judge_wrong(sqlite);
 	if (sqlite->file.db == NULL)
 		reopen(sqlite);
 	if (sqlite->file.db == NULL || now_us < sqlite->retry_us)
@@ -349,6 +400,16 @@ static void saw(struct sqlite *sqlite, const struct sqlite_op *batch)
 			sqlite_clock_saw(&sqlite->clock, batch->now_ms, now_us);
 }
 
+/* The sets must not be lost with the process that has them. */
+static void end_refill(struct sqlite *sqlite)
+{
+	while (sqlite->file.db != NULL && sqlite->refill.is_running)
+		if (sqlite_refill(sqlite) != SQLITE_OK) {
+			roll_back(sqlite);
+			return;
+		}
+}
+
 static void *writer_work(void *self)
 {
 	struct sqlite *sqlite = self;
@@ -374,6 +435,7 @@ static void *writer_work(void *self)
 		sqlite_deliver(sqlite, batch);
 	}
 	pthread_mutex_unlock(&sqlite->lock);
+	end_refill(sqlite);
 	return NULL;
 }
 

@@ -87,6 +87,20 @@ static inline void client_close(struct client *client)
 	*client = (struct client){ 0 };
 }
 
+/** Make a folder of the test's own, in memory where there is such a place: what a process has
+ * written outlives its kill on any file system, and no test need wait for a disk. */
+static inline bool client_folder(char *folder, size_t room, const char *name)
+{
+	static const char *const place[] = { "/dev/shm", "/tmp" };
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(folder, room, "%s/weighd-%s-XXXXXX", place[i], name);
+		if (mkdtemp(folder) != NULL)
+			return true;
+	}
+	return false;
+}
+
 static inline void client_answered(struct store_wait *wait)
 {
 	*(bool *)wait->owner = true;
@@ -119,6 +133,34 @@ static inline struct client_answer client_ask(struct client *client, struct fact
 		snprintf(answer.item, sizeof(answer.item), "%.*s", SPAN_ARG(fact->item[0]));
 	store_release(client->port, fact);
 	return answer;
+}
+
+static inline void client_answered_one(struct store_wait *wait)
+{
+	(*(size_t *)wait->owner)--;
+}
+
+/** All at once, so that they share their transactions; the caller releases the facts. */
+static inline void client_ask_all(struct client *client, struct fact *fact, size_t count,
+				  int64_t now_ms, bool is_rehearsal)
+{
+	struct store_wait *wait = calloc(count, sizeof(*wait));
+	size_t left = count;
+
+	if (wait == NULL && count > 0)
+		abort();
+	for (size_t i = 0; i < count; i++) {
+		wait[i] = (struct store_wait){ .fact = &fact[i],
+					       .now_ms = now_ms,
+					       .is_rehearsal = is_rehearsal,
+					       .answered = client_answered_one,
+					       .owner = &left };
+		store_ask(client->port, &wait[i]);
+	}
+	while (left > 0)
+		if (event_base_loop(client->base, EVLOOP_ONCE) < 0)
+			abort();
+	free(wait);
 }
 
 static inline struct client_answer client_touch(struct client *client, const char *key,

@@ -19,7 +19,8 @@ enum {
 	KEYS = 8,
 	ACKS_MAX = 600,
 	ACKS_LONG_MAX = 8000,
-	TRIPLETS_MAX = 1000000
+	TRIPLETS_MAX = 1000000,
+	CHECK_MAX = 2000 /* questions at once */
 };
 
 /* number is the triplet's, or what is used of the key's; index is the key's, or -1 */
@@ -171,15 +172,29 @@ static void run_round(uint64_t acks)
 	     "the child was not killed");
 }
 
-static void check_triplet(struct client *client, int64_t number)
+/* The next acknowledged triplets from first on.  @return the number behind them */
+static int64_t check_triplets(struct client *client, int64_t first)
 {
-	char key[80];
-	struct fact fact = { .kind = FACT_GREYLIST, .terms = &terms };
+	static struct fact fact[CHECK_MAX];
+	static char key[CHECK_MAX][80];
+	size_t count = 0;
 
-	snprintf(key, sizeof(key), "net%d sender%d@example.org rcpt", (int)(number / 500),
-		 (int)number);
-	fact.key = span_cstr(key);
-	must(client_ask(client, &fact, world.now_ms, true).state == FACT_KNOWN, key);
+	for (; first < world.triplets && count < CHECK_MAX; first++) {
+		if (!world.is_acked[first])
+			continue;
+		snprintf(key[count], sizeof(key[count]), "net%d sender%d@example.org rcpt",
+			 (int)(first / 500), (int)first);
+		fact[count] = (struct fact){ .kind = FACT_GREYLIST,
+					     .key = span_cstr(key[count]),
+					     .terms = &terms };
+		count++;
+	}
+	client_ask_all(client, fact, count, world.now_ms, true);
+	for (size_t i = 0; i < count; i++) {
+		must(fact[i].state == FACT_KNOWN, key[i]);
+		store_release(client->port, &fact[i]);
+	}
+	return first;
 }
 
 static void check(int64_t first_triplet)
@@ -187,9 +202,8 @@ static void check(int64_t first_triplet)
 	struct client client = { 0 };
 
 	must(client_open(&client, &world.options) == OK, client.why);
-	for (int64_t i = first_triplet; i < world.triplets; i++)
-		if (world.is_acked[i])
-			check_triplet(&client, i);
+	while (first_triplet < world.triplets)
+		first_triplet = check_triplets(&client, first_triplet);
 	for (int i = 0; i < KEYS; i++) {
 		char key[40];
 		struct fact fact = { .kind = FACT_TALLY, .count = &counting };
@@ -227,8 +241,7 @@ int main(int argc, char **argv)
 	world.now_ms = client_now_ms();
 	pthread_mutex_init(&world.said.lock, NULL);
 	must(rates_parse(SPAN("1000000000/1d"), &counting.rates) == OK, "rates");
-	snprintf(world.folder, sizeof(world.folder), "/tmp/weighd-kill-XXXXXX");
-	must(mkdtemp(world.folder) != NULL, "no folder");
+	must(client_folder(world.folder, sizeof(world.folder), "kill"), "no folder");
 	snprintf(world.path, sizeof(world.path), "%s/state.db", world.folder);
 	world.options = (struct store_options){ .kind = STORE_SQLITE,
 						.path = span_cstr(world.path),

@@ -413,10 +413,12 @@ static void test_other_versions(void **state)
 	must_open();
 	touch("n a b", now);
 	client_close(&world.client);
-	do_sql(world.path, "PRAGMA user_version = 2");
+	do_sql(world.path, "PRAGMA user_version = 3");
 	check_refused("newer weighd");
-	assert_int_equal(set_aside(), 0);
 	do_sql(world.path, "PRAGMA user_version = 1");
+	check_refused("older weighd");
+	assert_int_equal(set_aside(), 0);
+	do_sql(world.path, "PRAGMA user_version = 2");
 	must_open();
 	assert_int_equal(touch("n a b", now).state, FACT_KNOWN);
 	client_close(&world.client);
@@ -1001,19 +1003,196 @@ static void test_damage_while_running(void **state)
 	check_known("second x", "y");
 }
 
+/* Tables with other conditions are not ours: what we write might not go in there. */
+static void test_other_tables(void **state)
+{
+	(void)state;
+	must_open();
+	touch("n a b", now);
+	client_close(&world.client);
+	do_sql(world.path,
+	       "DROP TABLE known; CREATE TABLE known (\"set\" TEXT, key TEXT, expires_ms, "
+	       "sum, value)");
+	must_open();
+	assert_int_equal(set_aside(), 1);
+	assert_true(client_heard(&world.said, "not as they were made"));
+}
+
+/* --- rows that do not hold their sums --- */
+
+static void test_sum_is_over_all(void **state)
+{
+	struct sqlite_row row = { .class = STORE_TRIPLET,
+				  .key = SPAN("n a b"),
+				  .number = { 1, 2, 3, 4, 5 },
+				  .text = SPAN("white") };
+	int32_t sum = sqlite_row_sum(&row);
+
+	(void)state;
+	assert_int_equal(sum, 338610359); /* files are to be read for years */
+	for (int i = 0; i < ROW_NUMBERS; i++) {
+		row.number[i] ^= INT64_C(1) << 62;
+		assert_int_not_equal(sqlite_row_sum(&row), sum);
+		row.number[i] ^= INT64_C(1) << 62;
+	}
+	row.key = SPAN("n a c");
+	assert_int_not_equal(sqlite_row_sum(&row), sum);
+	row.key = SPAN("a b");
+	row.set = SPAN("n "); /* the same bytes, parted elsewhere */
+	assert_int_not_equal(sqlite_row_sum(&row), sum);
+	row.set = SPAN("");
+	row.key = SPAN("n a b");
+	row.text = SPAN("black");
+	assert_int_not_equal(sqlite_row_sum(&row), sum);
+	row.text = SPAN("white");
+	assert_int_equal(sqlite_row_sum(&row), sum);
+	row.class = STORE_TALLY;
+	assert_int_not_equal(sqlite_row_sum(&row), sum);
+}
+
+static void make_some(void)
+{
+	must_open();
+	touch("n a b", now);
+	touch("n c d", now);
+	touch("n e f", now);
+	count_up("hour anna", now);
+	count_up("hour bob", now);
+	remember("banned", "192.0.2.1", "yes", DAY);
+	remember("banned", "192.0.2.2", "yes", DAY);
+	client_close(&world.client);
+}
+
+/* Each row is changed from elsewhere, as a bit on the disk would. */
+static void test_wrong_rows_are_misses(void **state)
+{
+	static const struct {
+		const char *name, *sql;
+	} cases[] = {
+		{ "a number", "UPDATE triplet SET last_ms = last_ms - 1 WHERE key = 'n a b'" },
+		{ "an expiry", "UPDATE triplet SET expires_ms = 0 WHERE key = 'n a b'" },
+		{ "a colour", "UPDATE triplet SET colour = 'white' WHERE key = 'n a b'" },
+		{ "a sum", "UPDATE triplet SET sum = sum + 1 WHERE key = 'n a b'" },
+		{ "a key", "UPDATE triplet SET key = 'n a\x03 b' WHERE key = 'n a b'" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		if (i > 0)
+			assert_int_equal(set_up(state), 0);
+		make_some();
+		do_sql(world.path, cases[i].sql);
+		must_open();
+		assert_int_equal(touch("n a b", now + MINUTE).state, FACT_NONE);
+		check_touch("n c d", now + MINUTE, "first=60 last=60 passes=0");
+		check_touch("n a b", now + 2 * MINUTE, "first=60 last=60 passes=0");
+		if (strcmp(cases[i].name, "a key") != 0)
+			WAIT_UNTIL(client_heard(&world.said, "1 damaged entry: deleted"));
+		assert_int_equal(set_aside(), 0);
+		if (i + 1 < COUNT(cases))
+			assert_int_equal(tear_down(state), 0);
+	}
+}
+
+static void test_wrong_counts_and_sets(void **state)
+{
+	(void)state;
+	make_some();
+	do_sql(world.path, "UPDATE tally SET text = replace(text, '+1', '+3') WHERE key = 'anna';"
+			   "UPDATE known SET value = 'no' WHERE key = '192.0.2.1'");
+	must_open();
+	check_known("banned 192.0.2.1", NULL);
+	check_known("banned 192.0.2.2", "yes");
+	assert_int_equal(ask_sql(world.path, "SELECT count(*) FROM known"), 1);
+	assert_int_equal(count_up("hour anna", now), 1);
+	assert_int_equal(count_up("hour bob", now), 2);
+	WAIT_UNTIL(client_figures(&world.client).failures == 2);
+	assert_int_equal(client_figures(&world.client).entries, 5);
+	assert_true(client_heard(&world.said, "1 damaged entry: deleted"));
+	reopen();
+	assert_int_equal(count_up("hour anna", now), 2);
+}
+
+static void test_wrong_rows_in_pages_and_sweeps(void **state)
+{
+	struct store_page page = { .class = STORE_TRIPLET, .most = 10 };
+
+	(void)state;
+	make_some();
+	do_sql(world.path, "UPDATE triplet SET key = 'n a z' WHERE key = 'n a b';"
+			   "UPDATE tally SET key = 'robert' WHERE key = 'bob'");
+	world.options.entries_max = 3; /* one too many: a sweep begins */
+	must_open();
+	assert_int_equal(turn(&page).count, 2);
+	assert_int_equal(ask_sql(world.path, "SELECT count(*) FROM triplet"), 2);
+	touch("n new b", now);
+	WAIT_UNTIL(ask_sql(world.path, "SELECT count(*) FROM tally WHERE key = 'robert'") == 0);
+	WAIT_UNTIL(client_figures(&world.client).failures == 2);
+	assert_int_equal(set_aside(), 0);
+}
+
+/* At the limit they are deleted; one beyond, and the file is set aside with what sets there were
+ * in it. */
+static void test_many_wrong_rows(void **state)
+{
+	char key[40];
+
+	(void)state;
+	for (int wrong = SQLITE_WRONG_MAX; wrong <= SQLITE_WRONG_MAX + 1; wrong++) {
+		must_open();
+		remember("banned", "192.0.2.1", "yes", DAY);
+		for (int i = 0; i < 50; i++) {
+			snprintf(key, sizeof(key), "n %d b", i);
+			touch(key, now);
+		}
+		client_close(&world.client);
+		do_sql(world.path, "UPDATE triplet SET passes = 7");
+		must_open();
+		for (int i = 0; i < wrong; i++) {
+			snprintf(key, sizeof(key), "n %d b", i);
+			assert_int_equal(touch(key, now).state, FACT_NONE);
+		}
+		if (wrong == SQLITE_WRONG_MAX)
+			WAIT_UNTIL(client_figures(&world.client).entries == 50);
+		else
+			WAIT_UNTIL(set_aside() == 1);
+		assert_int_equal(set_aside(), wrong > SQLITE_WRONG_MAX);
+		check_known("banned 192.0.2.1", "yes");
+		client_close(&world.client);
+		if (wrong == SQLITE_WRONG_MAX)
+			unlink(world.path);
+	}
+	must_open();
+	check_known("banned 192.0.2.1", "yes");
+	assert_int_equal(ask_sql(world.path, "SELECT count(*) FROM triplet"), 0);
+}
+
 /* More than is checked before the start: it is looked at beside the work. */
+enum { BIG = 150000 };
+
 static void make_big(void)
 {
-	char sql[600];
+	struct sqlite_row row = { .class = STORE_TRIPLET,
+				  .number = { now + DAY, now, now, 0, 0 },
+				  .text = SPAN("") };
+	struct sqlite_file file = { 0 };
+	char key[100];
 
 	must_open();
 	client_close(&world.client);
-	snprintf(sql, sizeof(sql),
-		 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000) "
-		 "INSERT INTO triplet SELECT printf('192.0.2.0/24 sender%%06d %%060d', i, i), "
-		 "%lld, %lld, 0, 0, '', %lld FROM n",
-		 (long long)now, (long long)now, (long long)(now + DAY));
-	do_sql(world.path, sql);
+	assert_int_equal(sqlite3_open(world.path, &file.db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(file.db,
+					    "INSERT INTO triplet VALUES (?2, ?3, ?4, ?5, ?6, ?7, "
+					    "?8, ?9)",
+					    -1, &file.statement[PUT_TRIPLET], NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_exec(file.db, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
+	for (int i = 1; i <= BIG; i++) {
+		snprintf(key, sizeof(key), "192.0.2.0/24 sender%06d %060d", i, i);
+		row.key = span_cstr(key);
+		assert_int_equal(sqlite_row_put(&file, &row), SQLITE_OK);
+	}
+	assert_int_equal(sqlite3_exec(file.db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite_file_close(&file, true);
 }
 
 static void test_big_file(void **state)
@@ -1026,7 +1205,7 @@ static void test_big_file(void **state)
 	snprintf(key, sizeof(key), "192.0.2.0/24 sender%06d %060d", 7, 7);
 	assert_int_equal(touch(key, now).state, FACT_KNOWN);
 	touch("n new b", now);
-	WAIT_UNTIL(client_figures(&world.client).entries == 150001);
+	WAIT_UNTIL(client_figures(&world.client).entries == BIG + 1);
 	assert_int_equal(world.said.count, 0);
 	reopen();
 	client_close(&world.client); /* in the middle of its look */
@@ -1084,6 +1263,12 @@ int main(void)
 		TEST(test_readers_do_not_disturb),
 		TEST(test_garbage_is_set_aside),
 		TEST(test_damage_while_running),
+		TEST(test_other_tables),
+		TEST(test_sum_is_over_all),
+		TEST(test_wrong_rows_are_misses),
+		TEST(test_wrong_counts_and_sets),
+		TEST(test_wrong_rows_in_pages_and_sweeps),
+		TEST(test_many_wrong_rows),
 		TEST(test_big_file),
 		TEST(test_big_file_is_damaged),
 	};
