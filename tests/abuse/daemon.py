@@ -27,9 +27,10 @@ class Weighd:
     prepare is called with that folder before the start.
     """
 
-    def __init__(self, config, workers=2, prepare=None):
+    def __init__(self, config, workers=2, prepare=None, environment=None):
         self.folder = tempfile.mkdtemp(prefix="weighd-abuse-")
         self.workers = workers
+        self.environment = environment or {}    # more than ours
         with open(self.path("weighd.conf"), "w", encoding="ascii") as file:
             file.write(config.format(dir=self.folder))
         if prepare is not None:
@@ -40,7 +41,8 @@ class Weighd:
         self.process = subprocess.Popen(
             [os.environ["WEIGHD"], "--config", self.path("weighd.conf"), "--workers",
              str(self.workers)],
-            stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGPIPE, 0))
+            stderr=subprocess.PIPE, env={**os.environ, **self.environment},
+            preexec_fn=lambda: signal.signal(signal.SIGPIPE, 0))
         self.log = []
         self.ports = []
         # The line that says it runs is the last of the start.
@@ -71,9 +73,10 @@ class Weighd:
         with open(self.path("log"), encoding="utf-8") as file:
             return file.read()
 
-    def connect(self, listener=0, source="127.0.0.1", timeout=PATIENCE_S):
+    def connect(self, listener=0, source=None, timeout=PATIENCE_S):
+        """From source: it costs a port that nobody else gets for a minute."""
         return socket.create_connection(("127.0.0.1", self.ports[listener]), timeout,
-                                        (source, 0))
+                                        source and (source, 0))
 
     def connect_unix(self, name):
         client = socket.socket(socket.AF_UNIX)

@@ -4,15 +4,18 @@ import ctypes.util
 import os
 import pathlib
 import re
+import shutil
+import signal
 import sys
 import tempfile
 import time
 import traceback
 
-from daemon import Weighd, answer, read_until, request  # noqa: F401
+from daemon import Weighd, answer, request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "redis"))
+import redis_servers  # noqa: E402
 import servers  # noqa: E402
 
 # Every answer says what the store has: the state of the triplet, and how much was counted.
@@ -51,11 +54,22 @@ def until(what, is_true, seconds=30):
     return servers.wait_for(what, is_true, seconds)
 
 
+def asker(weighd):
+    """A connection that stays as long as the process does."""
+    pid, client = getattr(weighd, "asker", (None, None))
+    if pid != weighd.process.pid:
+        if client is not None:
+            client.close()
+        client = weighd.connect()
+        weighd.asker = weighd.process.pid, client
+    return client
+
+
 def ask(weighd, **attributes):
     """One request, one answer."""
-    with weighd.connect() as client:
-        client.sendall(request(**attributes))
-        return answer(client)
+    client = asker(weighd)
+    client.sendall(request(**attributes))
+    return answer(client)
 
 
 def state(have):
@@ -128,7 +142,7 @@ def run_case(number, name, case):
             print(f"not ok {number} - {name}\n# must not be skipped: {why}", flush=True)
             return False
         print(f"ok {number} - {name} # SKIP {why}", flush=True)
-    except Exception:
+    except (Exception, SystemExit):     # the latter: a daemon that did not start
         print(f"not ok {number} - {name}")
         print("# " + traceback.format_exc().replace("\n", "\n# "), flush=True)
         return False
@@ -139,6 +153,7 @@ def run_case(number, name, case):
 def main(cases):
     if "WEIGHD" not in os.environ:
         raise SystemExit("WEIGHD names the program to be tried")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)   # what was started is ended
     print(f"1..{len(cases)}")
     return 0 if all([run_case(number, name, case)
                      for number, (name, case) in enumerate(cases, 1)]) else 1
@@ -159,9 +174,30 @@ class Running:
         is_running = weighd.process.poll() is None
         if kind is not None:
             print("# " + weighd.log_text()[-3000:].replace("\n", "\n# "))
+        if hasattr(weighd, "asker"):
+            weighd.asker[1].close()
         status = weighd.stop() if is_running else weighd.process.returncode
         if hasattr(prepare, "end"):
             prepare.end()
-        servers.shutil.rmtree(weighd.folder, ignore_errors=True)
+        shutil.rmtree(weighd.folder, ignore_errors=True)
         must(kind is not None or (is_running and status == 0),
              f"running at the end: {is_running}, status {status}")
+
+
+class RunningRedis:
+    """with RunningRedis() as redis: ..."""
+
+    def __init__(self, options=None, is_started=True):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="weighd-redis-"))
+        self.redis = redis_servers.Redis(self.folder, options)
+        self.is_started = is_started
+
+    def __enter__(self):
+        servers.find("redis-server")
+        if self.is_started:
+            self.redis.start()
+        return self.redis
+
+    def __exit__(self, *_):
+        self.redis.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)

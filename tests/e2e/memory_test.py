@@ -43,7 +43,8 @@ table traps inline {{ trap@example.org }}
 policy inbound {{
     remember client_address in honeypot for 1d if recipient in traps
     reject "5.7.1 your host writes to traps, number $id" if client_address in honeypot
-    limit helo by client_address 3/1h counting distinct helo_name else reject "5.7.1 too many HELO names"
+    limit helo by client_address 3/1h counting distinct helo_name \
+else reject "5.7.1 too many HELO names"
     pass if [sender, recipient] in partners
 
     limit few by client_address 2/2s if recipient.local = "few"
@@ -59,7 +60,8 @@ policy inbound {{
 
 policy submission {{
     remember recipient, sender in partners for 60d
-    limit places by sasl_username 2/1h counting distinct client_network else reject "5.7.1 too many places"
+    limit places by sasl_username 2/1h counting distinct client_network \
+else reject "5.7.1 too many places"
     limit user by sasl_username 2/1h
     limit messages by sender 1000/1h
     limit recipients by sender 1000/1h counting recipients
@@ -153,12 +155,13 @@ class Scenarios:
             folder=self.folder, dns=self.nsd.port, **ports))
         self.auth = dovecot_auth.Server(world.folder / 'auth', {'anna': 'secret', 'bert': 'secret'})
         self.submission, self.late, self.busy = (servers.free_port() for _ in range(3))
-        ask = f'check_policy_service inet:127.0.0.1:{ports["submission"]}'
+        ask, ask_busy = (f'check_policy_service inet:127.0.0.1:{ports[name]}'
+                         for name in ('submission', 'notices'))
         self.postfix = world.make(
             servers.Postfix, 'postfix', f'inet:127.0.0.1:{ports["inbound"]}',
             self.service(self.submission, rcpt=ask, data=ask, end=ask) +
             self.service(self.late, end=ask) +
-            self.service(self.busy, rcpt=f'check_policy_service inet:127.0.0.1:{ports["notices"]}') +
+            self.service(self.busy, rcpt=ask_busy) +
             'pickup unix n - n 60 1 pickup\n')
 
     def service(self, port, rcpt='', data='', end=''):
@@ -271,6 +274,16 @@ class Scenarios:
         answers, _ = self.send('2001:db8::7', 'a@six.example')
         assert LATER.match(answers[0]), answers
         self.until_taken('2001:db8::7', 'a@six.example')
+
+    def odd_senders(self):
+        """Quotes and worse, as far as Postfix lets them through, are keys like others."""
+        odd = ['"a b"', '"\';drop table triplet;--"', '%s%n', '"\\"x"', '$sender', '*', '{tag}']
+        clients = [(f'192.0.2.{80 + number}', f'{local}@odd.example')
+                   for number, local in enumerate(odd)]
+        answers = [self.send(*client)[0][0] for client in clients]
+        assert all(LATER.match(answer) for answer in answers), answers
+        for client in clients:
+            self.until_taken(*client)
 
     def organisation(self):
         """A provider tries again from another network, and is the same by SPF."""
@@ -461,6 +474,7 @@ TESTS = [
     ('greylist: one of two recipients is known', Scenarios.one_of_two_is_known),
     ('greylist: the null sender', Scenarios.null_sender),
     ('greylist: IPv6', Scenarios.ip6),
+    ('greylist: senders with quotes, blanks and wild cards', Scenarios.odd_senders),
     ('greylist: a provider that retries from elsewhere is the same', Scenarios.organisation),
     ('greylist: who has come back twice is trusted', Scenarios.is_trusted),
     ('greylist: what was told survives kill -9', Scenarios.survives_kill),

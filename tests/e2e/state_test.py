@@ -13,6 +13,10 @@ import time
 import scenarios
 import servers
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'redis'))
+
+import redis_servers  # noqa: E402
+
 WEIGHCTL = os.environ['WEIGHCTL']
 CONF = '''
 listen inet:127.0.0.1:{port} policy inbound
@@ -33,16 +37,15 @@ DAY_MS = 24 * 3600 * 1000
 ENTRIES = 10000
 
 
-class Redis(servers.Server):
-    def __init__(self, folder):
-        super().__init__(folder, 'redis')
-        self.port = servers.free_port()
+def openssl(folder, *words):
+    subprocess.run(['openssl', *map(str, words)], cwd=folder, check=True, capture_output=True)
 
-    def start(self):
-        self.start_process([servers.find('redis-server'), '--port', str(self.port), '--bind',
-                            '127.0.0.1', '--save', '', '--dir', self.folder],
-                           environment={'LD_LIBRARY_PATH': servers.library_path()})
-        self.wait_until('listens', lambda: servers.accepts(self.port))
+
+def authority(folder, name, host):
+    """A certificate that signs itself, for one host."""
+    openssl(folder, 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
+            '-nodes', '-days', '2', '-subj', f'/CN={name}', '-addext', f'subjectAltName={host}',
+            '-keyout', f'{name}.key', '-out', f'{name}.crt')
 
 
 def same(have, want, what=''):
@@ -111,6 +114,7 @@ class State:
     def __init__(self, world):
         self.world = world
         self.count = 0
+        self.plain_redis = None
         self.weighd = self.daemon('daemon', 'sqlite "{folder}/state/state.db"')
 
     def conf(self, name, store):
@@ -189,6 +193,10 @@ class State:
         holds(ctl('allow', 'anna', '--for', '2d').stdout, f'allowed: {key} until ')
         same(grey(), 'DUNNO')
         same(self.json('greylist', 'list', '--white', weighd=weighd)['entries'][0]['key'], key)
+        # No longer than the policy remembers: 35 days.
+        expires = self.json('greylist', 'allow', 'anna', '--for', '400d', weighd=weighd)
+        if abs(expires['expires_ms'] - now_ms() - 35 * DAY_MS) > DAY_MS:
+            raise AssertionError(expires)
         holds(ctl('deny', 'anna').stdout, 'denied')
         same(grey(), '550')
         holds(ctl('list', '--black').stdout, key)
@@ -501,6 +509,13 @@ class State:
             done = run('store', 'check', '--config', conf)
             same((done.returncode, 'FAIL' in done.stdout), (1, True), f'{at}: {done.stdout}')
             break
+        # One bit within a row, where the database itself cannot see it.
+        broken = whole.replace(b's4321@example.org r@example', b's4321@example.org r@exbmple')
+        same(broken != whole, True)
+        path.write_bytes(broken)
+        done = run('store', 'check', '--config', conf)
+        same(done.returncode, 1, done.stdout)
+        holds(done.stdout, 'do not hold their sums')
         path.write_bytes(whole[:len(whole) // 2 + 100])
         same(run('store', 'check', '--config', conf).returncode, 1)
         path.write_bytes(b'no database at all, but long enough to look like one' * 100)
@@ -524,13 +539,92 @@ class State:
         same((done.returncode, json.loads(done.stdout)['ok']), (1, False))
         holds(done.stdout, 'Connection refused')
 
+    def check(self, name, store, *parts, want=0):
+        done = run('store', 'check', '--config', self.conf(name, store))
+        same(done.returncode, want, done.stdout + done.stderr)
+        for part in parts:
+            holds(done.stdout, part)
+
+    def check_password(self):
+        server = self.world.make(redis_servers.Redis, 'closed', {'requirepass': 'sesame'})
+        for name, text, want, part in (('password', 'sesame\n', 0, 'answers in'),
+                                       ('password-bad', 'wrong', 1, 'WRONGPASS'),
+                                       ('password-none', None, 1, 'NOAUTH')):
+            path = self.world.folder / f'{name}.txt'
+            path.write_text(text or '')
+            path.chmod(0o600)
+            more = f' {{ password_file "{path}" }}' if text else ''
+            self.check(name, f'redis unix:{server.folder}/redis.sock{more}', part, want=want)
+
+    def check_tls(self):
+        folder = self.world.folder / 'certificates'
+        folder.mkdir()
+        authority(folder, 'ours', 'IP:127.0.0.1')
+        authority(folder, 'other', 'IP:127.0.0.9')
+        for name, ca, want, part in (('ours', 'ours', 0, 'master, version'),
+                                     ('ours', 'other', 1, 'certificate verify failed'),
+                                     ('other', 'other', 1, 'certificate verify failed')):
+            server = redis_servers.Redis(self.folder(f'tls-{name}-{ca}'), {
+                'port': 0, 'tls-cert-file': folder / f'{name}.crt',
+                'tls-key-file': folder / f'{name}.key', 'tls-ca-cert-file': folder / 'ours.crt',
+                'tls-auth-clients': 'no'})
+            server.options['tls-port'] = server.port
+            self.world.servers.append(server)
+            server.start()
+            self.check(f'check-tls-{name}-{ca}', f'redis 127.0.0.1:{server.port} '
+                       f'{{ tls yes, ca_file "{folder}/{ca}.crt" }}', part, want=want)
+            server.stop()
+
+    def folder(self, name):
+        folder = self.world.folder / name
+        folder.mkdir()
+        return folder
+
+    def check_sentinel(self):
+        port = self.redis().port
+        sentinel = self.world.make(redis_servers.Sentinel, 'sentinel', port)
+        self.check('sentinel-check', f'redis sentinel mail 127.0.0.1:{sentinel.port}',
+                   f'the master is 127.0.0.1:{port}', 'master, version')
+        self.check('sentinel-bad', f'redis sentinel post 127.0.0.1:{sentinel.port}',
+                   "knows no master 'post'", want=1)
+
+    def a_cluster(self):
+        nodes = [self.world.make(redis_servers.Redis, f'node{i}', {
+            'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf',
+            'cluster-node-timeout': 1000}) for i in range(3)]
+        addresses = ', '.join(f'127.0.0.1:{node.port}' for node in nodes)
+        store = f'redis cluster [{addresses}]'
+        self.check('cluster-empty', store, "cluster is 'fail', 0 of 16384", want=1)
+        for i, node in enumerate(nodes):
+            node('CLUSTER', 'ADDSLOTSRANGE', 5462 * i, min(5462 * i + 5461, 16383))
+            node('CLUSTER', 'MEET', '127.0.0.1', nodes[0].port)
+        for node in nodes:
+            servers.wait_for('the cluster', lambda node=node: 'cluster_state:ok' in
+                             node('CLUSTER', 'INFO') and len(node('CLUSTER', 'SLOTS')) == 3)
+        self.check('cluster', store, "cluster is 'ok', 16384 of 16384 slots served by 3 masters")
+        self.check('no-cluster', f'redis 127.0.0.1:{nodes[0].port}', 'it is part of a cluster',
+                   want=1)
+        entries = [triplet(f'10.0.{i}.0/24 s{i}@example.org r@example.com') for i in range(250)] \
+            + [tally('by-sender', f's{i}@example.org') for i in range(250)] \
+            + [known('honeypot', f'192.0.2.{i}') for i in range(250)]
+        conf = self.conf('cluster', store)
+        done = run('store', 'import', '--config', conf, stdin=lines(entries))
+        same(done.returncode, 0, done.stderr)
+        done = run('store', 'export', '--config', conf)
+        same(done.returncode, 0, done.stderr)
+        same_entries(read_lines(done.stdout), entries, 10000)
+        same(run('greylist', 'allow', 's77@', '--config', conf).returncode, 0)
+        nodes[2].stop()
+        servers.wait_for('the fault', lambda: 'cluster_state:fail' in
+                         nodes[0]('CLUSTER', 'INFO'))
+        self.check('cluster', store, "cluster is 'fail'", 'Connection refused', want=1)
+
     # --- without a daemon ---
 
     def redis(self):
-        for server in self.world.servers:
-            if isinstance(server, Redis):
-                return server
-        return self.world.make(Redis, 'redis')
+        if self.plain_redis is None:
+            self.plain_redis = self.world.make(redis_servers.Redis, 'redis')
+        return self.plain_redis
 
     def move_there_and_back(self):
         entries = [triplet(f'10.0.{i}.0/24 s{i}@example.org r@example.com') for i in range(200)] \
@@ -594,6 +688,16 @@ class State:
         self.limits(weighd)
         self.known(weighd)
         self.ten_thousand(weighd)
+        self.redis().stop()
+        servers.wait_for('the fault', lambda: run(
+            'greylist', 'list', '--control', weighd.folder / 'control.sock').returncode == 75)
+        holds(self.ctl('store', 'import', weighd=weighd, want=75,
+                       stdin=lines([triplet('k')])).stderr, 'not written')
+        servers.wait_for('the word', lambda: 'The store is down' in
+                         self.ctl('status', weighd=weighd).stdout)
+        done = run('store', 'check', '--config', weighd.config)
+        same(done.returncode, 1)
+        holds(done.stdout, 'and it is down')
 
     def with_memory(self):
         weighd = self.daemon('with-memory', 'memory')
@@ -623,7 +727,8 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         where = f'--control {self.weighd.folder}/control.sock '
         self.ctl('store', 'import', stdin=lines([
             triplet('192.0.2.0/24 zoe@example.org zora@example.com'),
-            tally('by-sender', 'zacharias@example.org'), known('honeypot', '2001:db8::99')]))
+            tally('by-sender', 'zacharias@example.org'), known('honeypot', '2001:db8::99'),
+            known('honeypot', 'hostile$(id);x')]))
         for line, want in (
                 ('weighctl gr', ['greylist']), ('weighctl st', ['status', 'store']),
                 ('weighctl greylist sh', ['show']), ('weighctl known ', None),
@@ -636,6 +741,9 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
                 (f'weighctl known list {where}ho', ['honeypot']),
                 (f'weighctl known remove {where}honeypot 2001:db8::9', ['99']),
                 (f'weighctl known remove {where}honeypot 2001', ['2001:db8::99']),
+                (f'weighctl known remove {where}honeypot hos', ['hostile\\$\\(id\\)\\;x']),
+                # names of files are readline's, which quotes them
+                ('weighctl status --control /et', []), ('weighctl store export /et', []),
                 ('weighctl greylist show --control /nowhere a', [''])):
             have = self.complete(line)
             if want is None:
@@ -658,6 +766,10 @@ TESTS = [
     ('check while it runs', State.check_running),
     ('check what is broken', State.check_broken),
     ('check Redis', State.check_redis),
+    ('check a Redis with a password', State.check_password),
+    ('check a Redis with TLS', State.check_tls),
+    ('check what a sentinel names', State.check_sentinel),
+    ('a cluster', State.a_cluster),
     ('from sqlite to Redis and back', State.move_there_and_back),
     ('a store in use', State.a_store_in_use),
     ('a store that is down', State.a_store_that_is_down),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ten thousand attempts in flight at once, and a million requests: none lost, nothing grows.
 
-    load_test.py PROGRAMS flight|growth
+    load_test.py PROGRAMS flight|growth|remembered
 
 The daemon under bench/load, which looks at every answer, with tests/support/fakedns as its
 resolver.  No duration is asserted.  bench/run measures the same, and how fast it is.
@@ -20,6 +20,12 @@ PATIENCE_S = 120
 STEPS = 10
 SETTLED = 3             # steps after which caches are full and allocators have their shape
 GROWTH_KB = 1024
+ENTRIES = 50000         # the store's bound
+
+REMEMBERING = """\
+    limit client by client_address 1000/1d
+    greylist for 1h by client_address, sender, recipient no trust failing reject
+"""
 
 
 def flight(programs, work, servers):
@@ -62,6 +68,31 @@ def growth(programs, work, servers):
         raise rig.Failed("it grows")
 
 
+def remembered(programs, work, servers):
+    """A million different triplets and counts, of which the store may keep so many."""
+    file = f"{work}/store/state.db"
+    server = rig.Weighd(programs, work, "remembered", "127.0.0.1:1", policy=REMEMBERING,
+                        store=f'sqlite "{file}"', limits=f"store_entries {ENTRIES}")
+    servers.append(server)
+    seen = []
+    for step in range(STEPS):
+        server.forget_log()
+        rig.load(programs, server, "-a", "new", "-n", 100000, "-f", step * 100000,
+                 "-t", PATIENCE_S)
+        figures = server.status()["store"]
+        seen.append((server.memory()["Rss"], server.files(), os.path.getsize(file) // 1024))
+        print(f"after {(step + 1) * 100000:,}: {seen[-1][0]} kB, {seen[-1][1]} files, "
+              f"{seen[-1][2]} kB of store, {figures['entries']} entries", flush=True)
+        if figures["failures"] > 0:
+            raise rig.Failed(f"the store has failed: {figures}")
+    settled, last = seen[SETTLED - 1], seen[-1]
+    if last[0] > settled[0] + GROWTH_KB or last[1] > settled[1] or last[2] > settled[2] * 1.2:
+        raise rig.Failed("it grows")
+
+
+PARTS = {"flight": flight, "growth": growth, "remembered": remembered}
+
+
 def main():
     programs, part = sys.argv[1:]
     servers = []
@@ -69,7 +100,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory(prefix="weighd-load-") as work:
         try:
-            {"flight": flight, "growth": growth}[part](programs, work, servers)
+            PARTS[part](programs, work, servers)
         finally:
             for server in servers[::-1]:
                 server.stop()
