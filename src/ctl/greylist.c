@@ -4,7 +4,6 @@
 #include "ctl/keys.h"
 #include "ctl/store_call.h"
 #include "daemon/clock.h"
-#include "daemon/state_entry.h"
 #include "weigh/key.h"
 
 #include <stdlib.h>
@@ -52,7 +51,6 @@ struct listing {
 	const struct store_call *call;
 	int64_t now_ms;
 	uint64_t count;
-	bool is_full;
 };
 
 static void print_triplet(const struct listing *listing, const struct store_entry *entry,

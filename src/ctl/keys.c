@@ -7,7 +7,7 @@
 
 /* --- pure --- */
 
-static void place_set(struct key_place *place, struct span set, struct span key)
+void key_place_set(struct key_place *place, struct span set, struct span key)
 {
 	struct text set_text = { place->set, 0, sizeof(place->set), false };
 	struct text key_text = { place->key, 0, sizeof(place->key), false };
@@ -35,7 +35,7 @@ bool key_match_add(struct key_match *match, struct span set, struct span key)
 		if (is_at(&match->place[i], set, key))
 			return true; /* a listing may give it twice */
 	if (match->count < KEYS_SHOWN_MAX)
-		place_set(&match->place[match->count], set, key);
+		key_place_set(&match->place[match->count], set, key);
 	match->count += match->count <= KEYS_SHOWN_MAX;
 	return !match->is_exact || !match->is_once;
 }

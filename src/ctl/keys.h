@@ -14,6 +14,9 @@ struct key_place {
 	char set[STORE_SET_MAX + 1], key[STORE_KEY_MAX + 1];
 };
 
+/** What is longer than it can be is left out. */
+void key_place_set(struct key_place *place, struct span set, struct span key);
+
 /* Which keys have a part? */
 struct key_match {
 	struct span part; /* as keys are written (weigh/key.h) */

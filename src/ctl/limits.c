@@ -45,17 +45,6 @@ static int showing_begin(struct showing *showing, struct store_call *call)
 
 /* --- one tally --- */
 
-static void place_of(struct key_place *place, const struct store_entry *entry)
-{
-	struct text set = { place->set, 0, sizeof(place->set), false };
-	struct text key = { place->key, 0, sizeof(place->key), false };
-
-	text_add(&set, entry->set);
-	text_add(&key, entry->key);
-	(void)text_cstr(&set);
-	(void)text_cstr(&key);
-}
-
 /* @return false: it is no tally of ours */
 static bool shown_of(const struct showing *showing, const struct store_entry *entry,
 		     struct shown *shown)
@@ -63,7 +52,7 @@ static bool shown_of(const struct showing *showing, const struct store_entry *en
 	const struct limit_name *name = limit_names_find(&showing->names, entry->set);
 
 	*shown = (struct shown){ .expires_ms = entry->expires_ms };
-	place_of(&shown->place, entry);
+	key_place_set(&shown->place, entry->set, entry->key);
 	if (limit_view(entry->value, name, showing->now_ms, &shown->view) != OK)
 		return false;
 	for (uint8_t i = 0; i < shown->view.count; i++)
@@ -409,10 +398,7 @@ static int place_to_raise(struct store_call *call, struct key_match *match)
 	if (status != EX_OK)
 		return status;
 	if (match->count == 0 || (call->given & OPTION_EXACT) != 0) {
-		const struct store_entry entry = { .set = span_cstr(call->argument[0]),
-						   .key = text_span(&part) };
-
-		place_of(&match->place[0], &entry);
+		key_place_set(&match->place[0], span_cstr(call->argument[0]), text_span(&part));
 		return EX_OK;
 	}
 	return keys_one(match);

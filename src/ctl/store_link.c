@@ -193,7 +193,7 @@ bool store_link_has_daemon(const struct store_link *link)
 struct heard {
 	struct event_base *base;
 	char *line;
-	bool is_over;
+	bool is_over, is_late;
 };
 
 static void on_answer(void *owner, struct span line)
@@ -202,12 +202,32 @@ static void on_answer(void *owner, struct span line)
 
 	heard->line = strndup(line.at, line.len);
 	heard->is_over = true;
-	event_base_loopbreak(heard->base);
+}
+
+static void on_late(evutil_socket_t fd, short what, void *self)
+{
+	struct heard *heard = self;
+
+	(void)fd;
+	(void)what;
+	heard->is_late = true;
+}
+
+/* The clock of one question ends with it: event_base_loopexit() would cut off a later one. */
+static void hear(struct heard *heard)
+{
+	static const struct timeval patience = { .tv_sec = CONTROL_PATIENCE_MS / 1000 };
+	struct event *late = evtimer_new(heard->base, on_late, heard);
+
+	heard->is_late = late == NULL || evtimer_add(late, &patience) != 0;
+	while (!heard->is_over && !heard->is_late && event_base_loop(heard->base, EVLOOP_ONCE) == 0)
+		;
+	if (late != NULL)
+		event_free(late);
 }
 
 static int ask_here(struct store_link *link, struct span request, struct control_answer *answer_out)
 {
-	static const struct timeval patience = { .tv_sec = CONTROL_PATIENCE_MS / 1000 };
 	struct heard heard = { .base = link->base };
 	const struct state_question question = {
 		.request = request,
@@ -218,10 +238,8 @@ static int ask_here(struct store_link *link, struct span request, struct control
 	};
 
 	state_desk_ask(link->desk, &question);
-	if (!heard.is_over) {
-		event_base_loopexit(link->base, &patience);
-		event_base_dispatch(link->base);
-	}
+	if (!heard.is_over)
+		hear(&heard);
 	if (!heard.is_over) {
 		state_desk_leave(link->desk, &heard);
 		ctl_say("the store does not answer");

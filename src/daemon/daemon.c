@@ -424,6 +424,8 @@ static bool open_store(struct daemon *daemon, struct storing *storing)
 
 	options->say = say_for_store;
 	options->self = daemon;
+	if (daemon->options->is_stdio && options->kind == STORE_SQLITE)
+		options->kind = STORE_MEMORY; /* one process alone can have the file */
 	if (store_open(options, &why, &daemon->shared.store) == OK)
 		return true;
 	log_say(daemon->shared.log, KIND_ALWAYS, LEVEL_ERROR,

@@ -111,6 +111,7 @@ static void answer_stats(struct errand *errand)
 	uint64_t grey = atomic_load(&counts->grey), white = atomic_load(&counts->white);
 	uint64_t waiting = errand->items[EXIM_GREY];
 	uint64_t expired = grey > white + waiting ? grey - white - waiting : 0;
+	uint64_t ended = white + expired;
 	TEXT(text, STATS_MAX);
 
 	add_heading(&text, errand, atomic_load(&counts->began_ms));
@@ -119,11 +120,11 @@ static void answer_stats(struct errand *errand)
 			  (unsigned long long)errand->items[i],
 			  (unsigned long long)errand->requests[i],
 			  SPAN_ARG(exim_colour_name((enum exim_colour)i)));
-	if (white + expired > 0) {
+	if (ended > 0) {
 		text_addf(&text, "\nOf %llu items that were initially greylisted:\n",
-			  (unsigned long long)(white + expired));
-		add_share(&text, white, white + expired, "became whitelisted");
-		add_share(&text, expired, white + expired, "expired from the greylist");
+			  (unsigned long long)ended);
+		add_share(&text, white, ended, "became whitelisted");
+		add_share(&text, expired, ended, "expired from the greylist");
 	}
 	errand_answer(errand, text_span(&text));
 }
@@ -192,14 +193,21 @@ static void take_triplet(struct errand *errand, const struct store_entry *entry)
 		clear_entry(errand, entry);
 }
 
+/* Both as the store has said them: they need not be an entry's. */
 static void keep_place(struct errand *errand, const struct store_ended *ended)
 {
 	errand->has_more = ended->result == OK && ended->has_more;
 	errand->has_failed |= ended->result != OK;
-	errand->after_len =
-		ended->next.len < sizeof(errand->after) ? ended->next.len : sizeof(errand->after);
-	if (errand->has_more && errand->after_len > 0)
-		memcpy(errand->after, ended->next.at, errand->after_len);
+	if (!errand->has_more)
+		return;
+	ENSURE(ended->next_set.len <= sizeof(errand->after_set) &&
+	       ended->next.len <= sizeof(errand->after));
+	errand->after_set_len = ended->next_set.len;
+	errand->after_len = ended->next.len;
+	if (ended->next_set.len > 0)
+		memcpy(errand->after_set, ended->next_set.at, ended->next_set.len);
+	if (ended->next.len > 0)
+		memcpy(errand->after, ended->next.at, ended->next.len);
 }
 
 static void on_page(void *self, const struct store_ended *ended)
@@ -228,14 +236,13 @@ static void on_page(void *self, const struct store_ended *ended)
 static void ask_page(struct errand *errand)
 {
 	struct store_page page = { .class = STORE_TRIPLET,
+				   .after_set = span_of(errand->after_set, errand->after_set_len),
 				   .after = span_of(errand->after, errand->after_len),
 				   .most = ERRAND_PAGE };
 
 	if (is_about_trust(errand)) {
 		page.class = STORE_KNOWN;
 		page.set = SPAN(TRUSTED_SET);
-		if (errand->after_len > 0)
-			page.after_set = SPAN(TRUSTED_SET);
 	}
 	errand->has_page = false;
 	errand->in_store++;
@@ -252,7 +259,7 @@ static bool section_next(struct errand *errand)
 	errand->section++;
 	errand->has_heading = false;
 	errand->has_more = true;
-	errand->after_len = 0;
+	errand->after_set_len = errand->after_len = 0;
 	return errand->section < count;
 }
 

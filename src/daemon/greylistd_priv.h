@@ -29,8 +29,8 @@ struct errand {
 	/* pages */
 	uint8_t section; /* of colour */
 	bool is_in_page, has_page, has_more, has_heading, has_failed;
-	size_t after_len;
-	char after[STORE_KEY_MAX];
+	size_t after_set_len, after_len;
+	char after_set[STORE_SET_MAX], after[STORE_KEY_MAX];
 	uint64_t items[EXIM_COLOUR_COUNT], requests[EXIM_COLOUR_COUNT];
 	struct text out; /* of a list: room for a page; .at is malloced, or NULL */
 };

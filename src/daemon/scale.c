@@ -77,12 +77,12 @@ static void deadline_arm(struct scale *scale)
 	scale->is_deadline_set = true;
 }
 
-static void deadline_enter(struct weighing *weighing)
+static void deadline_enter(struct weighing *weighing, int64_t deadline_us)
 {
 	struct scale *scale = weighing->scale;
 	struct weighing *before = scale->deadline_last;
 
-	weighing->deadline_us = (int64_t)weighing->began_us + weighing->config->deadline_ms * 1000;
+	weighing->deadline_us = deadline_us;
 	while (before != NULL && before->deadline_us > weighing->deadline_us)
 		before = before->previous;
 	weighing->previous = before;
@@ -147,8 +147,10 @@ static void ask_dns(struct weighing *weighing, struct scale_wait *wait, struct f
 
 static void ask_store(struct weighing *weighing, struct scale_wait *wait, struct fact *fact)
 {
+	/* Not when the attempt came: what it waited for others did not, and counts stand in order
+	 * of time.  What a fact says of time is said before its own now. */
 	wait->store = (struct store_wait){ .fact = fact,
-					   .now_ms = weighing->attempt.time_ms,
+					   .now_ms = clock_wall_ms(),
 					   .is_rehearsal = weighing->is_rehearsal,
 					   .answered = on_store_answer,
 					   .owner = wait };
@@ -205,13 +207,22 @@ static void remember(const struct weighing *weighing)
 		store_remember(weighing->scale->store, memory, weighing->attempt.time_ms);
 }
 
+static void forget_dns(struct weighing *weighing)
+{
+	for (struct scale_wait *wait = weighing->wait; wait != NULL; wait = wait->next) {
+		if (wait->is_answered || wait->is_stored)
+			continue;
+		dns_forget(weighing->resolver->dns, &wait->dns);
+		wait->is_answered = true;
+	}
+}
+
 static void forget_waits(struct weighing *weighing)
 {
+	forget_dns(weighing);
 	for (struct scale_wait *wait = weighing->wait; wait != NULL; wait = wait->next)
-		if (!wait->is_answered && wait->is_stored)
+		if (!wait->is_answered)
 			store_forget(weighing->scale->store, &wait->store);
-		else if (!wait->is_answered)
-			dns_forget(weighing->resolver->dns, &wait->dns);
 	weighing->wait = NULL;
 }
 
@@ -264,6 +275,31 @@ static void on_run(int fd, short what, void *arg)
 			settle_later(weighing);
 }
 
+/* The deadline: on without the DNS. */
+static void go_on_without_dns(struct weighing *weighing)
+{
+	weighing->is_overdue = true;
+	weighing->scale->figures.deadline_misses++;
+	deadline_leave(weighing);
+	deadline_enter(weighing, weighing->deadline_us + SCALE_STORE_MS * 1000);
+	forget_dns(weighing);
+	ledger_close_to_dns(&weighing->ledger);
+	if (weighing->stage == STAGE_IN_LINE)
+		line_skip(weighing);
+	if (weighing->stage == STAGE_WAITING && !ledger_is_waiting(&weighing->ledger) &&
+	    walk_on(weighing))
+		settle_later(weighing);
+}
+
+/* The store has not answered either. */
+static void end(struct weighing *weighing)
+{
+	forget_waits(weighing);
+	ledger_close(&weighing->ledger);
+	ENSURE(walk_run(&weighing->walk));
+	settle_later(weighing);
+}
+
 static void on_deadline(int fd, short what, void *arg)
 {
 	struct scale *scale = arg;
@@ -273,12 +309,10 @@ static void on_deadline(int fd, short what, void *arg)
 	scale->is_deadline_set = false;
 	while ((first = scale->deadline_first) != NULL &&
 	       first->deadline_us <= (int64_t)clock_us()) {
-		first->is_overdue = true;
-		scale->figures.deadline_misses++;
-		forget_waits(first);
-		ledger_close(&first->ledger);
-		ENSURE(walk_run(&first->walk));
-		settle_later(first);
+		if (first->is_overdue)
+			end(first);
+		else
+			go_on_without_dns(first);
 	}
 	deadline_arm(scale);
 }
@@ -299,7 +333,8 @@ static bool enter(struct weighing *weighing, struct scale_client *client)
 		weighing->stage = STAGE_WAITING;
 		client->in_work++;
 	}
-	deadline_enter(weighing);
+	deadline_enter(weighing,
+		       (int64_t)weighing->began_us + weighing->config->deadline_ms * 1000);
 	scale->figures.in_work++;
 	atomic_fetch_add_explicit(scale->in_work, 1, memory_order_relaxed);
 	return true;

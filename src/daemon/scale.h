@@ -4,9 +4,11 @@
  *	    walk -> orders -> sources ... answers -> run queue -> walk -> settled()
  *
  * The loop around the pure core: take an attempt, walk, hand what it ordered to the sources,
- * walk again when all of it has come (from the run queue, never from a source's callback), at
- * the deadline at the latest; then remember what is to be remembered.  Sources are the DNS and
- * the store.
+ * walk again when all of it has come (from the run queue, never from a source's callback); then
+ * remember what is to be remembered.  Sources are the DNS and the store.
+ *
+ * At the deadline the DNS is waited for no longer.  The store is still asked then, by whoever
+ * stands in line, too, and has SCALE_STORE_MS: else who makes us wait would not be counted.
  *
  * Fairness: of one client (/32, /64) so many attempts are in work; the others wait in line, and
  * the time in line counts (design requirement P11).
@@ -17,7 +19,10 @@
 #include "store/store.h"
 #include "weigh/walk.h"
 
-enum { ATTEMPT_ARENA_BYTES_MAX = 512 * 1024 };
+enum {
+	ATTEMPT_ARENA_BYTES_MAX = 512 * 1024,
+	SCALE_STORE_MS = 1000, /* behind the deadline, for the store */
+};
 
 struct scale;
 struct scale_client;
@@ -65,7 +70,7 @@ struct weighing {
 	struct walk walk;
 	uint64_t began_us; /* monotonic */
 	uint64_t took_us;
-	bool is_overdue;   /* the deadline decided */
+	bool is_overdue;   /* the deadline has passed */
 	bool is_unweighed; /* no memory to weigh it: answer by the rule for overload (F1) */
 	bool is_rehearsal; /* an administrator asks: nothing is remembered */
 	void (*settled)(struct weighing *weighing);

@@ -76,6 +76,13 @@ void line_take(struct weighing *weighing)
 	weighing->scale->figures.in_line--;
 }
 
+void line_skip(struct weighing *weighing)
+{
+	line_take(weighing);
+	weighing->client->in_work++;
+	weighing->stage = STAGE_WAITING;
+}
+
 void client_leave(struct scale *scale, struct scale_client *client)
 {
 	struct weighing *next = client->line_first;

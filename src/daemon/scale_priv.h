@@ -82,3 +82,5 @@ void client_leave(struct scale *scale, struct scale_client *client);
 /** Into the line of its client, and out of it. */
 void line_put(struct weighing *weighing);
 void line_take(struct weighing *weighing);
+/** Out of it and into work, however many of the client's are. */
+void line_skip(struct weighing *weighing);

@@ -152,13 +152,15 @@ static void colour(struct state_request *request, enum triplet_colour wanted)
 {
 	static const struct triplet_terms for_ever = { .window_ms = STATE_FOR_MS_MAX,
 						       .keep_ms = STATE_FOR_MS_MAX };
+	int64_t keep_ms = state_greylist_keep_ms(request->question.config);
 
-	if (request->for_ms < 0)
-		request->for_ms = state_greylist_keep_ms(request->question.config);
 	if (request->for_ms == 0) {
 		state_refuse(request, SPAN("for no time at all is nothing: forget it"));
 		return;
 	}
+	/* Whatever the store says, the policy forgets it so long after its last use. */
+	if (request->for_ms < 0 || request->for_ms > keep_ms)
+		request->for_ms = keep_ms;
 	request->colour = wanted;
 	request->terms = for_ever;
 	ask_fact(request, FACT_GREYLIST, on_triplet);

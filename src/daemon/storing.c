@@ -17,6 +17,7 @@ static bool is_secret(int fd)
 static enum err read_password(struct storing *storing, struct span path, struct text *why)
 {
 	TEXT(name, CONFIG_PATH_MAX);
+	struct span password;
 	ssize_t len = -1;
 	int fd;
 
@@ -35,7 +36,8 @@ static enum err read_password(struct storing *storing, struct span path, struct 
 	close(fd);
 	if (len < 0)
 		return ERR_SYSTEM;
-	storing->options.password = span_trim(span_of(storing->password, (size_t)len));
+	password = span_of(storing->password, (size_t)len);
+	storing->options.password = span_trim(span_first(password, span_find(password, '\n')));
 	return OK;
 }
 

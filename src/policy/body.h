@@ -26,6 +26,7 @@ struct body {
 	const struct limit *limit[LIMITS_MAX];
 	uint16_t limit_at[LIMITS_MAX]; /* index of statement */
 	bool has_greylist;
+	uint8_t remember_count;      /* remember and greylist statements */
 	const struct statement *own; /* greylist or limit whose own text is read */
 	struct variable variable[VARIABLES_MAX];
 	struct range score; /* what is reachable before the next statement */
@@ -61,6 +62,8 @@ int body_find_variable(const struct body *body, struct span name);
 /** The limit of that name so far; NULL: none. */
 const struct limit *body_find_limit(const struct body *body, struct span name);
 MUST_USE bool body_has_room(struct body *body, struct place place);
+/** Room for one remember or greylist statement more. */
+MUST_USE bool body_may_remember(struct body *body, struct place place);
 /** One statement more; it is copied. */
 MUST_USE bool body_add(struct body *body, const struct statement *statement);
 

@@ -257,8 +257,8 @@ bool greylist_parse(struct body *body, struct statement *statement)
 	statement->kind = STATEMENT_GREYLIST;
 	statement->verdict = VERDICT_GREYLIST;
 	statement->greylist = greylist;
-	if (!clauses_parse(&counted, clauses) || !terms_are_sound(&counted) ||
-	    !standard_texts(&counted))
+	if (!body_may_remember(body, counted.keyword) || !clauses_parse(&counted, clauses) ||
+	    !terms_are_sound(&counted) || !standard_texts(&counted))
 		return false;
 	key_warn_if_constant(&counted);
 	if (greylist->key.part_count == 0 && !standard_key(&counted))

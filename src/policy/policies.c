@@ -273,6 +273,17 @@ bool body_has_room(struct body *body, struct place place)
 	return false;
 }
 
+bool body_may_remember(struct body *body, struct place place)
+{
+	if (body->remember_count < REMEMBERS_MAX) {
+		body->remember_count++;
+		return true;
+	}
+	report_error(body_report(body), place,
+		     "a policy has at most %d greylist and remember statements", REMEMBERS_MAX);
+	return false;
+}
+
 /* What it would have found or given nobody knows: no mistakes made of that. */
 static bool leaves_unsure(const struct token *keyword, const struct statement *statement)
 {

@@ -116,7 +116,8 @@ bool remember_parse(struct body *body, struct statement *statement)
 		return false;
 	statement->kind = STATEMENT_REMEMBER;
 	statement->remembering = remembering;
-	if (!key_parse(&counted, &remembering->key, value_parse) || !set_parse(&counted) ||
+	if (!body_may_remember(body, counted.keyword) ||
+	    !key_parse(&counted, &remembering->key, value_parse) || !set_parse(&counted) ||
 	    !clauses_parse(&counted, clauses))
 		return false;
 	if (clause_is_said(&counted, clauses, "for"))

@@ -3,8 +3,10 @@
 
 #include "base/ensure.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum { CENSUS_SLOTS = 4096 };
 
@@ -56,6 +58,20 @@ struct ip census_source(struct ip ip)
 {
 	ip = ip_unmapped(ip);
 	return ip.family == IP_V6 ? prefix_of(ip, 64).ip : ip;
+}
+
+struct ip census_source_of(const struct sockaddr_storage *peer)
+{
+	struct ip ip = { 0 };
+
+	if (peer->ss_family == AF_INET) {
+		ip.family = IP_V4;
+		memcpy(ip.byte, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+	} else if (peer->ss_family == AF_INET6) {
+		ip.family = IP_V6;
+		memcpy(ip.byte, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
+	}
+	return census_source(ip);
 }
 
 static struct source_count **census_find(struct census *census, struct ip source)
@@ -136,16 +152,16 @@ bool census_is_over(const struct census *census)
 	return census_count(census) > atomic_load(&census->connections_max);
 }
 
-struct census_seat *census_join(struct census *census, void *front,
-				void (*evict_later)(void *front))
+struct census_seat *census_join(struct census *census, const struct census_seat *who)
 {
 	struct census_seat *seat = NULL;
 
 	pthread_mutex_lock(&census->lock);
 	if (atomic_load(&census->seat_count) < CENSUS_FRONTS_MAX) {
 		seat = &census->seat[atomic_load(&census->seat_count)];
-		seat->front = front;
-		seat->evict_later = evict_later;
+		seat->front = who->front;
+		seat->evict = who->evict;
+		seat->evict_later = who->evict_later;
 		atomic_store(&seat->oldest_idle_ms, INT64_MAX);
 		atomic_fetch_add(&census->seat_count, 1);
 	}
@@ -168,4 +184,24 @@ const struct census_seat *census_idlest(const struct census *census)
 		}
 	}
 	return idlest;
+}
+
+enum admission census_admit(struct census *census, const struct census_seat *seat, struct ip source)
+{
+	enum admission admission = census_enter(census, source, false);
+	const struct census_seat *idlest;
+
+	if (admission == FULL_OF_SOURCE && seat->evict(seat->front, source))
+		admission = census_enter(census, source, false);
+	if (admission != FULL)
+		return admission;
+	idlest = census_idlest(census);
+	if (idlest == seat && seat->evict(seat->front, (struct ip){ 0 }))
+		return census_enter(census, source, false);
+	if (idlest == NULL || idlest == seat)
+		return FULL;
+	admission = census_enter(census, source, true);
+	if (admission == ADMITTED)
+		idlest->evict_later(idlest->front);
+	return admission;
 }

@@ -7,7 +7,6 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -294,8 +293,10 @@ static bool client_open(struct exim_listener *listener, int fd, struct ip source
 /* --- listeners --- */
 
 /* Close the longest waiting client, of source if it is one.  @return false: none is */
-static bool evict(struct exim *exim, struct ip source)
+static bool evict(void *self, struct ip source)
 {
+	struct exim *exim = self;
+
 	for (struct exim_client *at = exim->oldest; at != NULL; at = at->next) {
 		if (at->state != CLIENT_READING ||
 		    (source.family != IP_NONE && !ip_equal(at->source, source)))
@@ -305,27 +306,6 @@ static bool evict(struct exim *exim, struct ip source)
 		return true;
 	}
 	return false;
-}
-
-/* Room for one more, by P7: the longest idle one goes first, here or at the policy port. */
-static bool admit(struct exim *exim, struct ip source)
-{
-	enum admission admission = census_enter(exim->census, source, false);
-	const struct census_seat *idlest;
-
-	switch (admission) {
-	case ADMITTED: return true;
-	case FULL_OF_SOURCE:
-		return evict(exim, source) && census_enter(exim->census, source, false) == ADMITTED;
-	case FULL: break;
-	}
-	idlest = census_idlest(exim->census);
-	if (idlest == exim->seat && evict(exim, (struct ip){ 0 }))
-		return census_enter(exim->census, source, false) == ADMITTED;
-	if (idlest == NULL || census_enter(exim->census, source, true) != ADMITTED)
-		return false;
-	idlest->evict_later(idlest->front);
-	return true;
 }
 
 /* Close the longest idle client; called by any thread. */
@@ -349,25 +329,11 @@ static void on_evict(int fd, short what, void *arg)
 		continue;
 }
 
-static struct ip peer_source(const struct sockaddr_storage *peer)
-{
-	struct ip ip = { 0 };
-
-	if (peer->ss_family == AF_INET) {
-		ip.family = IP_V4;
-		memcpy(ip.byte, &((const struct sockaddr_in *)peer)->sin_addr, 4);
-	} else if (peer->ss_family == AF_INET6) {
-		ip.family = IP_V6;
-		memcpy(ip.byte, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
-	}
-	return census_source(ip);
-}
-
 static void welcome(struct exim_listener *listener, int fd, struct ip source)
 {
 	struct exim *exim = listener->exim;
 
-	if (admit(exim, source)) {
+	if (census_admit(exim->census, exim->seat, source) == ADMITTED) {
 		if (client_open(listener, fd, source))
 			return;
 		census_leave(exim->census, source);
@@ -389,7 +355,7 @@ static void on_connect(int listen_fd, short what, void *arg)
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			welcome(listener, fd, peer_source(&peer));
+			welcome(listener, fd, census_source_of(&peer));
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -473,7 +439,10 @@ struct exim *exim_new(const struct exim_options *options)
 	exim->keeper = options->keeper;
 	exim->limits = options->limits;
 	exim->evict_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	exim->seat = census_join(options->census, exim, evict_later);
+	exim->seat =
+		census_join(options->census, &(struct census_seat){ .front = exim,
+								    .evict = evict,
+								    .evict_later = evict_later });
 	event_assign(&exim->evict_event, exim->base, exim->evict_fd, EV_READ | EV_PERSIST, on_evict,
 		     exim);
 	if (exim->evict_fd >= 0 && exim->seat != NULL && event_add(&exim->evict_event, NULL) == 0)

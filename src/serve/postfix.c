@@ -157,8 +157,10 @@ static void on_sweep(int fd, short what, void *arg)
 }
 
 /* Close the longest idle connection, of source if it is one.  @return false: none is idle */
-static bool evict(struct front *front, struct ip source)
+static bool evict(void *self, struct ip source)
 {
+	struct front *front = self;
+
 	for (struct connection *at = front->list[CONNECTION_IDLE].oldest; at != NULL;
 	     at = at->next) {
 		if (at->is_adopted || (source.family != IP_NONE && !ip_equal(at->source, source)))
@@ -191,41 +193,6 @@ static void evict_later(void *self)
 	(void)written; /* full: more than enough are on their way */
 }
 
-/* Find room for one connection more by P7: the longest idle one goes first. */
-static enum admission admit(struct front *front, struct ip source)
-{
-	enum admission admission = census_enter(front->census, source, false);
-	const struct census_seat *idlest;
-
-	if (admission == FULL_OF_SOURCE && evict(front, source))
-		admission = census_enter(front->census, source, false);
-	if (admission != FULL)
-		return admission;
-	idlest = census_idlest(front->census);
-	if (idlest == front->seat && evict(front, (struct ip){ 0 }))
-		return census_enter(front->census, source, false);
-	if (idlest == NULL || idlest == front->seat)
-		return FULL;
-	admission = census_enter(front->census, source, true);
-	if (admission == ADMITTED)
-		idlest->evict_later(idlest->front);
-	return admission;
-}
-
-static struct ip peer_source(const struct sockaddr_storage *peer)
-{
-	struct ip ip = { 0 };
-
-	if (peer->ss_family == AF_INET) {
-		ip.family = IP_V4;
-		memcpy(ip.byte, &((const struct sockaddr_in *)peer)->sin_addr, 4);
-	} else if (peer->ss_family == AF_INET6) {
-		ip.family = IP_V6;
-		memcpy(ip.byte, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
-	}
-	return census_source(ip);
-}
-
 static void refuse(struct front *front, int fd, struct ip source, enum admission admission)
 {
 	TEXT(peer, IP_TEXT_MAX);
@@ -244,7 +211,7 @@ static void welcome(struct front_listener *listener, int fd, struct ip source)
 {
 	struct front *front = listener->front;
 	struct connection *connection;
-	enum admission admission = admit(front, source);
+	enum admission admission = census_admit(front->census, front->seat, source);
 
 	if (admission != ADMITTED) {
 		refuse(front, fd, source, admission);
@@ -302,7 +269,7 @@ static void on_connect(int listen_fd, short what, void *arg)
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			welcome(listener, fd, peer_source(&peer));
+			welcome(listener, fd, census_source_of(&peer));
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -328,7 +295,10 @@ struct front *front_new(const struct front_options *options)
 		(struct text){ front->answers_room, 0, sizeof(front->answers_room), false };
 	front->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	front->evict_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	front->seat = census_join(options->census, front, evict_later);
+	front->seat =
+		census_join(options->census, &(struct census_seat){ .front = front,
+								    .evict = evict,
+								    .evict_later = evict_later });
 	event_assign(&front->sweep_event, front->base, -1, 0, on_sweep, front);
 	event_assign(&front->evict_event, front->base, front->evict_fd, EV_READ | EV_PERSIST,
 		     on_evict, front);

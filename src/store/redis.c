@@ -185,8 +185,8 @@ static void single_start(struct redis_port *port)
 	const struct store_address *named = &port->port.store->options.address[0];
 	struct redis_address unknown = redis_address_named(named->host, named->port);
 
-	port->node[0] = link_new(port, LINK_DATA,
-				 port->address_count > 0 ? &port->address[0] : &unknown);
+	port->node[0] =
+		link_new(port, LINK_DATA, port->address_count > 0 ? &port->address[0] : &unknown);
 	if (port->node[0] != NULL)
 		link_connect(port->node[0]);
 }

@@ -121,8 +121,7 @@ static bool try_next_address(struct redis_link *link, enum fact_cause cause)
 	if (options->mode != STORE_SINGLE || link->state != LINK_CONNECTING ||
 	    ++link->tried >= port->address_count)
 		return false;
-	while (at < port->address_count &&
-	       !redis_address_equal(&port->address[at], &link->address))
+	while (at < port->address_count && !redis_address_equal(&port->address[at], &link->address))
 		at++;
 	link->address = port->address[(at + 1) % port->address_count];
 	wire_close(link);

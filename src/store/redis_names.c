@@ -172,10 +172,10 @@ static bool name_settle(struct redis_name *name, const struct store_address *fro
 		name->count = redis_address_of_path(&name->address[0], from->path);
 	} else if (from->host.len > 0 && from->host.len <= HOST_MAX) {
 		memcpy(name->host, from->host.at, from->host.len);
-		name->from = (struct store_address){ .host = span_cstr(name->host),
-						     .port = from->port };
-		name->count = redis_address_resolve(name->address, STORE_ADDRESSES_MAX,
-						    &name->from, AI_NUMERICHOST, &words);
+		name->from =
+			(struct store_address){ .host = span_cstr(name->host), .port = from->port };
+		name->count = redis_address_resolve(name->address, STORE_ADDRESSES_MAX, &name->from,
+						    AI_NUMERICHOST, &words);
 		name->is_name = name->count == 0;
 	} else {
 		words = "its name is too long";

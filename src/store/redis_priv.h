@@ -32,18 +32,18 @@
 #include <sys/socket.h>
 
 enum {
-	SLOTS = 16384, /* of a cluster; source: the cluster's specification */
-	LINK_REPLY_MAX = 64 * 1024, /* bytes; what is larger ends the connection */
-	LINK_ELEMENTS_MAX = 16384,  /* of all arrays in a reply */
+	SLOTS = 16384,                   /* of a cluster; source: the cluster's specification */
+	LINK_REPLY_MAX = 64 * 1024,      /* bytes; what is larger ends the connection */
+	LINK_ELEMENTS_MAX = 16384,       /* of all arrays in a reply */
 	MAP_REPLY_MAX = 4 * 1024 * 1024, /* of a cluster each slot of which is alone ... */
 	MAP_ELEMENTS_MAX = SLOTS * 24,   /* ... on a master with two replicas */
-	LINK_FAILURES_MAX = 5,      /* so many failures ... */
-	LINK_FAILURES_MS = 10000,   /* ... in so long: the server is down, and ... */
-	LINK_TRY_MS = 5000,         /* ... is tried so often */
-	LINK_BACK_OFF_MS = 100,     /* the first; doubled up to LINK_TRY_MS */
-	LINK_GOOD_MS = 1000,        /* a connection that lived so long is replaced at once */
-	LINK_STALL_FACTOR = 10,     /* of answer_ms: a reply so late will not come */
-	NODES_MAX = 128,            /* links of one port */
+	LINK_FAILURES_MAX = 5,           /* so many failures ... */
+	LINK_FAILURES_MS = 10000,        /* ... in so long: the server is down, and ... */
+	LINK_TRY_MS = 5000,              /* ... is tried so often */
+	LINK_BACK_OFF_MS = 100,          /* the first; doubled up to LINK_TRY_MS */
+	LINK_GOOD_MS = 1000,             /* a connection that lived so long is replaced at once */
+	LINK_STALL_FACTOR = 10,          /* of answer_ms: a reply so late will not come */
+	NODES_MAX = 128,                 /* links of one port */
 	NODE_NONE = 255,
 	REPEATS_MAX = 8, /* of one command */
 	LOADS_MAX = 2,   /* of its script, for one command */
@@ -152,7 +152,8 @@ struct redis_link {
 	bool is_seed;   /* of the configuration: stays */
 	bool is_in_map; /* serves slots */
 	bool is_leaving;
-	bool is_mute; /* a command could not be written: whatever follows would be answered wrongly */
+	bool is_mute; /* a command could not be written: whatever follows would be answered wrongly
+		       */
 	struct redis_address address;
 	struct bufferevent *wire;
 	redisReader *reader;

@@ -115,8 +115,8 @@ enum err reply_tally(struct span text, struct tally_result *result_out)
 		if (++at < NUMBERS)
 			continue;
 		at = 0;
-		result.use[result.count++] =
-			(struct tally_use){ number[PERIOD], number[USED], number[MOST], number[WAIT] };
+		result.use[result.count++] = (struct tally_use){ number[PERIOD], number[USED],
+								 number[MOST], number[WAIT] };
 	}
 	if (at != 0)
 		return ERR_SYNTAX;

@@ -405,7 +405,8 @@ local function count(text)
 			charge(window, added)
 		end
 		if once ~= '' then
-			remember_once(start, behind, before, added, is_over)
+			-- One of many recipients that is refused says nothing of the message.
+			remember_once(start, behind, before, added, is_over and is_total)
 		end
 		changed = true
 	end

@@ -151,6 +151,7 @@ enum err sqlite_check_begin(struct sqlite *sqlite, struct text *why)
 		return OK;
 	text_addf(why, "%s", check->why);
 	sqlite_check_end(sqlite);
+	check->is_over = false; /* judged here */
 	return ERR_SYNTAX;
 }
 

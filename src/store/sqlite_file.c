@@ -100,6 +100,21 @@ static enum err check_folder(const char *folder, struct text *why)
 	return OK;
 }
 
+/* Somebody who looks has it for a moment, or a daemon that is about to end: neither is to make us
+ * go on without a store. */
+static bool lock(int fd)
+{
+	static const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
+	int64_t until_us = sqlite_now_us() + SQLITE_LOCK_MS * INT64_C(1000);
+
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EINTR && (errno != EWOULDBLOCK || sqlite_now_us() > until_us))
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 enum err sqlite_claim(struct sqlite *sqlite, struct text *why)
 {
 	size_t slash = span_rfind(span_cstr(sqlite->path), '/');
@@ -119,7 +134,7 @@ enum err sqlite_claim(struct sqlite *sqlite, struct text *why)
 		text_addf(why, "%s: %s", name, strerror(errno));
 		return ERR_SYSTEM;
 	}
-	if (flock(sqlite->lock_fd, LOCK_EX | LOCK_NB) == 0)
+	if (lock(sqlite->lock_fd))
 		return OK;
 	text_addf(why, errno == EWOULDBLOCK ? "%s is in use by another weighd" : "%s: no lock",
 		  sqlite->path);
@@ -394,11 +409,14 @@ bool sqlite_set_aside(struct sqlite *sqlite, const char *what)
 
 	sqlite_file_close(&sqlite->file, false);
 	if (!dated_name(sqlite->path, name, sizeof(name)) || rename(sqlite->path, name) != 0) {
-		store_say(sqlite->store, STORE_ERROR,
-			  "store %s is damaged (%s) and cannot be set aside: %s", sqlite->path,
-			  what, strerror(errno));
+		if (!sqlite->has_said_stuck)
+			store_say(sqlite->store, STORE_ERROR,
+				  "store %s is damaged (%s) and cannot be set aside: %s",
+				  sqlite->path, what, strerror(errno));
+		sqlite->has_said_stuck = true; /* it is tried again and again */
 		return false;
 	}
+	sqlite->has_said_stuck = false;
 	for (size_t i = 0; i < sizeof(suffix) / sizeof(suffix[0]); i++) {
 		snprintf(from, sizeof(from), "%s%s", sqlite->path, suffix[i]);
 		snprintf(to, sizeof(to), "%s%s", name, suffix[i]);

@@ -30,6 +30,7 @@ enum {
 	SQLITE_SCHEMA_VERSION = 2, /* 1: rows had no sums */
 	SQLITE_PATH_MAX = 4000,    /* "-wal", ".damaged-..." still fit behind it */
 	SQLITE_WHY_MAX = SQLITE_PATH_MAX + 512,
+	SQLITE_LOCK_MS = 1000, /* somebody has the lock at our start: so long is waited for him */
 	SQLITE_BUSY_MS = 1000, /* somebody else writes: so long is waited for him */
 	SQLITE_CACHE_KIB = 8192,
 	SQLITE_BATCH_MAX = 2048,                 /* operations of one transaction */
@@ -183,6 +184,7 @@ struct sqlite_sweep {
 	char set[STORE_SET_MAX + 1], key[STORE_KEY_MAX + 1]; /* where it stands */
 	size_t set_len, key_len;
 	uint64_t removed;
+	int64_t kept; /* triplets and tallies */
 	struct sqlite_histogram seen;
 	/* what goes, by the histogram of the sweep before */
 	int64_t cut_at_ms; /* 0: nothing but what has expired */
@@ -223,16 +225,17 @@ struct sqlite {
 	atomic_bool is_down;
 	/* the writer's */
 	struct sqlite_file file;
-	bool is_counted;                   /* entries is complete */
+	bool is_counted;                   /* entries is complete: by check, or by a sweep */
 	int64_t added;                     /* entries of the transaction that runs */
 	bool has_written;                  /* in it */
 	uint32_t wrong[STORE_CLASS_COUNT]; /* rows that were deleted for their sums, not told yet */
 	uint32_t wrong_today;
-	int64_t wrong_us;  /* when that day began; 0: none was wrong yet */
-	int64_t dirty_us;  /* since when something is not on the disk; 0: nothing */
-	int64_t shrink_us; /* when the journal is to be emptied; 0: it is */
-	int64_t retry_us;  /* when writing, or opening, is tried again; 0: all is well */
-	int64_t aside_us;  /* when a file was last set aside; 0: never */
+	int64_t wrong_us;    /* when that day began; 0: none was wrong yet */
+	int64_t dirty_us;    /* since when something is not on the disk; 0: nothing */
+	int64_t shrink_us;   /* when the journal is to be emptied; 0: it is */
+	int64_t retry_us;    /* when writing, or opening, is tried again; 0: all is well */
+	int64_t aside_us;    /* when a file was last set aside; 0: never */
+	bool has_said_stuck; /* a damaged file cannot be set aside */
 	int64_t said_group_ms, said_full_ms;
 	struct sqlite_check check;
 	struct sqlite_clock clock;

@@ -136,13 +136,16 @@ static bool judge_row(struct sqlite *sqlite, const struct sqlite_row *row, int64
 	if (row->class == STORE_KNOWN) /* memory has its own bounds */
 		return !is_in_memory(sqlite, row->set, row->key, now_ms);
 	if (row->class == STORE_TRIPLET) {
-		if (row->text.len > 0)
+		if (row->text.len > 0) {
+			sweep->kept++;
 			return false;
+		}
 		if (row->number[ROW_PASSED] == 0)
 			rank = RANK_WAITING;
 	}
 	if (is_cut(sweep, rank, last_ms))
 		return true;
+	sweep->kept++;
 	sweep->seen.count[rank][age_bucket(sweep->seen.at_ms - last_ms)]++;
 	return false;
 }
@@ -264,16 +267,29 @@ static void begin(struct sqlite_sweep *sweep, int64_t now_ms)
 	sweep->set_len = 0;
 	sweep->key_len = 0;
 	sweep->removed = 0;
+	sweep->kept = 0;
 	memset(&sweep->seen, 0, sizeof(sweep->seen));
 	sweep->seen.at_ms = now_ms;
+}
+
+/* Where the file was too big to be counted at its opening.  What came behind the sweep's back
+ * meanwhile is missing: few, beside so many. */
+static void count_kept(struct sqlite *sqlite)
+{
+	if (sqlite->is_counted)
+		return;
+	atomic_store(&sqlite->entries, sqlite->sweep.kept);
+	sqlite->is_counted = true;
 }
 
 static void end(struct sqlite *sqlite, int64_t now_us)
 {
 	struct sqlite_sweep *sweep = &sqlite->sweep;
 	bool was_cutting = sweep->cut_at_ms != 0;
-	uint64_t more = excess(sqlite);
+	uint64_t more;
 
+	count_kept(sqlite);
+	more = excess(sqlite);
 	sweep->is_running = false;
 	sweep->cut_at_ms = 0;
 	sweep->next_us = now_us + AGAIN_US;

@@ -80,6 +80,7 @@ static enum err open_any(struct sqlite *sqlite, struct text *why)
 	sqlite->wrong_us = 0;
 	sqlite->is_counted = false;
 	sqlite->sweep.is_running = false;
+	sqlite->sweep.cut_at_ms = 0;
 	sqlite->dirty_us = 0;
 	return err == OK ? OK : ERR_SYSTEM;
 }
@@ -300,11 +301,10 @@ static void take_check(struct sqlite *sqlite)
 			  "store %s was not looked at as a whole: it is too big for that, or too "
 			  "slow to read",
 			  sqlite->path);
-	if (!check->is_counting)
-		return;
-	if (check->entries >= 0)
-		atomic_fetch_add(&sqlite->entries, check->entries);
-	sqlite->is_counted = check->entries >= 0;
+	if (!check->is_counting || check->entries < 0 || sqlite->is_counted)
+		return; /* else the next sweep counts */
+	atomic_fetch_add(&sqlite->entries, check->entries);
+	sqlite->is_counted = true;
 }
 
 static void sync_journal(struct sqlite *sqlite)

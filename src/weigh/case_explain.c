@@ -179,7 +179,7 @@ void case_emit_explain(struct emit *emit, const struct walk *walk)
 	emit_origin(emit, SPAN("decided_by"), walk->by);
 	emit_origin(emit, SPAN("observed"), walk->observed);
 	emit_key(emit, SPAN("overdue"));
-	emit_bool(emit, walk->ledger->closed);
+	emit_bool(emit, walk->ledger->closed_to_dns);
 	emit_key(emit, SPAN("weigh"));
 	emit_begin(emit, '[');
 	for (unsigned n = 0; n < walk->policy->weigh_count; n++)

@@ -18,12 +18,13 @@ struct keyed {
 	struct span key;
 };
 
-/* The set or limit, if any, and the parts, as the store knows them. */
-static struct keyed key_of(const struct walk *walk, struct span set, const struct key *key)
+/* The set or limit, if any, and the parts, as the store knows them; in room, of FACT_KEY_MAX: a
+ * walk of many runs makes its keys again and again. */
+static struct keyed key_of(const struct walk *walk, struct span set, const struct key *key,
+			   struct text *room)
 {
 	struct keyed keyed = { 0 };
 	TEXT(parts, KEY_ROOM);
-	TEXT(whole, FACT_KEY_MAX);
 
 	for (uint8_t i = 0; i < key->part_count; i++) {
 		struct value value = expr_evaluate(key->part[i], walk);
@@ -39,12 +40,12 @@ static struct keyed key_of(const struct walk *walk, struct span set, const struc
 	}
 	key_finish(&parts);
 	if (set.len > 0) {
-		text_add(&whole, set);
-		text_add_char(&whole, ' ');
+		text_add(room, set);
+		text_add_char(room, ' ');
 	}
-	text_add(&whole, text_span(&parts));
-	keyed.key = arena_copy(walk->ledger->arena, text_span(&whole));
-	if (keyed.key.at == NULL || whole.overrun)
+	text_add(room, text_span(&parts));
+	keyed.key = text_span(room);
+	if (room->overrun)
 		keyed.state = VALUE_UNKNOWN;
 	return keyed;
 }
@@ -58,8 +59,10 @@ static struct key key_of_one(const struct expr *const *expr)
 
 static void remember(struct walk *walk, const struct memory *memory)
 {
-	if (walk->memory_count < MEMORIES_MAX && memory->key.at != NULL && memory->value.at != NULL)
-		walk->memory[walk->memory_count++] = *memory;
+	if (memory->key.at == NULL || memory->value.at == NULL)
+		return; /* no room in the arena */
+	ENSURE(walk->memory_count < REMEMBERS_MAX);
+	walk->memory[walk->memory_count++] = *memory;
 }
 
 /* The walk ends here: with the verdict, or, where it is only observed, it goes on. */
@@ -103,9 +106,9 @@ struct trust {
 	int64_t count, counted_ms, used_ms;
 };
 
-static struct trust trust_parse(struct span key, const struct fact *fact)
+static struct trust trust_parse(const struct fact *fact)
 {
-	struct trust trust = { .key = key };
+	struct trust trust = { .key = fact->key };
 	struct span rest = fact->state == FACT_KNOWN ? fact->item[0] : SPAN(""), word;
 	int64_t *number[] = { &trust.count, &trust.counted_ms, &trust.used_ms };
 
@@ -158,11 +161,12 @@ static bool trust_ask(struct walk *walk, const struct greylist *greylist, struct
 	const struct key by = key_of_one(&greylist->trust_by);
 	const struct fact *fact;
 	struct keyed keyed;
+	TEXT(room, FACT_KEY_MAX);
 
 	*trust_out = (struct trust){ 0 };
 	if (greylist->trust == 0)
 		return true;
-	keyed = key_of(walk, SPAN(TRUSTED_SET), &by);
+	keyed = key_of(walk, SPAN(TRUSTED_SET), &by, &room);
 	if (keyed.state == VALUE_PENDING)
 		return false;
 	if (keyed.state != VALUE_KNOWN || keyed.has_empty)
@@ -170,7 +174,7 @@ static bool trust_ask(struct walk *walk, const struct greylist *greylist, struct
 	fact = fact_ask(walk->ledger, FACT_REMEMBERED, keyed.key);
 	if (fact->state == FACT_PENDING)
 		return false;
-	*trust_out = trust_parse(keyed.key, fact);
+	*trust_out = trust_parse(fact);
 	return true;
 }
 
@@ -179,10 +183,13 @@ static bool trust_ask(struct walk *walk, const struct greylist *greylist, struct
 enum value_state walk_greylist_key(const struct walk *walk, const struct greylist *greylist,
 				   struct span *key_out)
 {
-	struct keyed keyed = key_of(walk, SPAN(""), &greylist->key);
+	TEXT(room, FACT_KEY_MAX);
+	struct keyed keyed = key_of(walk, SPAN(""), &greylist->key, &room);
 
-	*key_out = keyed.key;
-	return keyed.state == VALUE_KNOWN && keyed.is_first_empty ? VALUE_NONE : keyed.state;
+	*key_out = arena_copy(walk->ledger->arena, keyed.key);
+	if (keyed.state == VALUE_KNOWN && keyed.is_first_empty)
+		return VALUE_NONE;
+	return keyed.state == VALUE_KNOWN && key_out->at == NULL ? VALUE_UNKNOWN : keyed.state;
 }
 
 static void add_header(struct walk *walk, const struct statement *statement)
@@ -337,10 +344,11 @@ static enum value_state distinct_of(const struct walk *walk, const struct limit 
 {
 	const struct key by = key_of_one(&limit->distinct);
 	struct keyed keyed;
+	TEXT(room, FACT_KEY_MAX);
 
 	if (limit->counting != COUNTING_DISTINCT)
 		return VALUE_KNOWN;
-	keyed = key_of(walk, SPAN(""), &by);
+	keyed = key_of(walk, SPAN(""), &by, &room);
 	if (keyed.state != VALUE_KNOWN)
 		return keyed.state;
 	count->once = tally_once(keyed.key);
@@ -370,6 +378,12 @@ static struct rates rates_of(const struct limit *limit, struct span key)
 
 /* --- limit --- */
 
+/* "An hour" is 3600 seconds, though it fits again only in the millisecond behind them. */
+static int64_t wait_seconds(int64_t wait_ms)
+{
+	return wait_ms > 1 ? (wait_ms - 1 + 999) / 1000 : wait_ms;
+}
+
 /* The window that is over for longest, or else the one that is fullest. */
 static void limited_fill(struct limited *limited, const struct tally_result *result,
 			 const struct rates *rates)
@@ -390,7 +404,7 @@ static void limited_fill(struct limited *limited, const struct tally_result *res
 		limited->used = use->used;
 		limited->most = most;
 		limited->period_ms = use->period_ms;
-		limited->wait_s = (use->wait_ms + 999) / 1000;
+		limited->wait_s = wait_seconds(use->wait_ms);
 	}
 }
 
@@ -417,20 +431,19 @@ bool walk_limit(struct walk *walk, const struct statement *statement)
 {
 	const struct limit *limit = statement->limit;
 	struct limited *limited = &walk->limited[limit->ordinal];
-	struct tally_count *count;
+	struct tally_count count = { .amount = 0 };
 	const struct fact *fact;
 	struct keyed keyed;
 	enum value_state distinct;
+	TEXT(room, FACT_KEY_MAX);
 
 	if (walk->is_pending)
 		return true;
 	walk->ledger->asker = LEDGER_NOBODY;
-	count = ARENA_NEW(walk->ledger->arena, struct tally_count);
-	keyed = key_of(walk, limit->name, &limit->key);
-	if (count == NULL || !amount_of(walk, limit, count) ||
-	    (keyed.state == VALUE_KNOWN && keyed.has_empty))
+	keyed = key_of(walk, limit->name, &limit->key, &room);
+	if (!amount_of(walk, limit, &count) || (keyed.state == VALUE_KNOWN && keyed.has_empty))
 		return false;
-	distinct = distinct_of(walk, limit, count);
+	distinct = distinct_of(walk, limit, &count);
 	if (keyed.state == VALUE_PENDING || distinct == VALUE_PENDING)
 		return wait_here(walk);
 	if (distinct == VALUE_NONE)
@@ -440,15 +453,15 @@ bool walk_limit(struct walk *walk, const struct statement *statement)
 		limited->is_failed = true;
 		return fail(walk, statement, &limit->failing);
 	}
-	limited->key = span_from(keyed.key, limit->name.len + 1);
-	count->rates = rates_of(limit, limited->key);
-	count->counts_refused = limit->counts_refused;
-	if (count->rates.count == 0)
+	count.rates = rates_of(limit, span_from(keyed.key, limit->name.len + 1));
+	count.counts_refused = limit->counts_refused;
+	if (count.rates.count == 0)
 		return false;
-	fact = fact_ask_tally(walk->ledger, keyed.key, count);
+	fact = fact_ask_tally(walk->ledger, keyed.key, &count);
 	if (fact->state == FACT_PENDING)
 		return wait_here(walk);
-	return limit_settle(walk, statement, fact, &count->rates);
+	limited->key = span_from(fact->key, limit->name.len + 1);
+	return limit_settle(walk, statement, fact, &count.rates);
 }
 
 /* --- remember --- */
@@ -456,7 +469,8 @@ bool walk_limit(struct walk *walk, const struct statement *statement)
 void walk_remember(struct walk *walk, const struct statement *statement)
 {
 	const struct remembering *remembering = statement->remembering;
-	struct keyed keyed = key_of(walk, SPAN(""), &remembering->key);
+	TEXT(room, FACT_KEY_MAX);
+	struct keyed keyed = key_of(walk, SPAN(""), &remembering->key, &room);
 
 	if (keyed.state == VALUE_PENDING)
 		walk->is_pending = true;
@@ -465,7 +479,7 @@ void walk_remember(struct walk *walk, const struct statement *statement)
 	/* The value says why: the decision that can be explained. */
 	remember(walk, &(struct memory){
 			       .set = remembering->set,
-			       .key = keyed.key,
+			       .key = arena_copy(walk->ledger->arena, keyed.key),
 			       .value = walk->attempt->id.len > 0 ? walk->attempt->id : SPAN("1"),
 			       .keep_ms = remembering->keep_ms,
 		       });
@@ -480,7 +494,8 @@ static struct value without(enum value_state state)
 
 struct value evaluate_in_set(const struct expr *expr, const struct walk *walk)
 {
-	struct keyed keyed = key_of(walk, expr->set, expr->key);
+	TEXT(room, FACT_KEY_MAX);
+	struct keyed keyed = key_of(walk, expr->set, expr->key, &room);
 	const struct fact *fact;
 
 	if (keyed.state != VALUE_KNOWN)

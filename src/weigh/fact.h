@@ -67,7 +67,7 @@ struct fact {
 	uint32_t age_s;    /* how long ago that was */
 	uint32_t ttl_s;    /* how long it may be kept, from when it was fetched */
 	void *held;        /* what the source keeps alive for us */
-	/* of a fact that counts: what the store is to do, in the arena; NULL for others */
+	/* of a fact that counts: what the store is to do; NULL for others */
 	const struct tally_count *count;   /* FACT_TALLY */
 	const struct triplet_terms *terms; /* FACT_GREYLIST */
 	struct fact *next_ordered;         /* the ledger's */

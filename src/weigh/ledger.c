@@ -2,6 +2,7 @@
 #include "weigh/ledger.h"
 
 #include "base/ensure.h"
+#include "weigh/tally.h"
 
 void ledger_init(struct ledger *ledger, struct arena *arena, const struct recall *recall)
 {
@@ -58,7 +59,7 @@ static void fact_order(struct ledger *ledger, struct fact *fact)
 		return;
 	}
 	ENSURE(fact->state == FACT_PENDING);
-	if (ledger->closed) {
+	if (ledger->closed || (ledger->closed_to_dns && fact_kind_is_dns(fact->kind))) {
 		fact_fail(fact, CAUSE_TIMEOUT);
 		return;
 	}
@@ -76,9 +77,31 @@ static void fact_note_asker(const struct ledger *ledger, struct fact *fact)
 		fact->asked_by |= UINT64_C(1) << ledger->asker;
 }
 
+/* What the store is to do for a fact; nothing for most. */
+struct task {
+	const struct tally_count *count;
+	const struct triplet_terms *terms;
+};
+
+/* @return false: no room */
+static bool fact_set_task(struct ledger *ledger, struct fact *fact, const struct task *task)
+{
+	struct tally_count *count;
+
+	fact->terms = task->terms;
+	if (task->count == NULL)
+		return true;
+	count = ARENA_NEW(ledger->arena, struct tally_count);
+	if (count == NULL)
+		return false;
+	*count = *task->count;
+	fact->count = count;
+	return true;
+}
+
 /* A new fact in its slot, not ordered yet; NULL: no room. */
 static struct fact *fact_new(struct ledger *ledger, uint16_t *slot, enum fact_kind kind,
-			     struct span key)
+			     struct span key, const struct task *task)
 {
 	struct fact *fact = NULL;
 
@@ -88,18 +111,12 @@ static struct fact *fact_new(struct ledger *ledger, uint16_t *slot, enum fact_ki
 		return NULL;
 	fact->kind = kind;
 	fact->key = arena_copy(ledger->arena, key);
-	if (fact->key.at == NULL)
+	if (fact->key.at == NULL || !fact_set_task(ledger, fact, task))
 		return NULL;
 	ledger->fact[ledger->fact_count++] = fact;
 	*slot = ledger->fact_count;
 	return fact;
 }
-
-/* What the store is to do for a fact; nothing for most. */
-struct task {
-	const struct tally_count *count;
-	const struct triplet_terms *terms;
-};
 
 static const struct fact *ask(struct ledger *ledger, enum fact_kind kind, struct span key,
 			      const struct task *task)
@@ -114,14 +131,12 @@ static const struct fact *ask(struct ledger *ledger, enum fact_kind kind, struct
 			fact_note_asker(ledger, ledger->fact[*slot - 1]);
 			return ledger->fact[*slot - 1];
 		}
-		fact = fact_new(ledger, slot, kind, key);
+		fact = fact_new(ledger, slot, kind, key, task);
 	}
 	if (fact == NULL) {
 		ledger->overflowed = true;
 		return &refused;
 	}
-	fact->count = task->count;
-	fact->terms = task->terms;
 	fact_note_asker(ledger, fact);
 	fact_order(ledger, fact);
 	return fact;
@@ -164,9 +179,23 @@ void ledger_answered(struct ledger *ledger, struct fact *fact)
 	ledger->pending_count--;
 }
 
+void ledger_close_to_dns(struct ledger *ledger)
+{
+	ENSURE(ledger->ordered_first == NULL);
+	ledger->closed_to_dns = true;
+	for (uint16_t i = 0; i < ledger->fact_count; i++) {
+		struct fact *fact = ledger->fact[i];
+
+		if (fact->state != FACT_PENDING || !fact_kind_is_dns(fact->kind))
+			continue;
+		fact_fail(fact, CAUSE_TIMEOUT);
+		ledger->pending_count--;
+	}
+}
+
 void ledger_close(struct ledger *ledger)
 {
-	ledger->closed = true;
+	ledger->closed = ledger->closed_to_dns = true;
 	ledger->ordered_first = ledger->ordered_last = NULL;
 	for (uint16_t i = 0; i < ledger->fact_count; i++)
 		if (ledger->fact[i]->state == FACT_PENDING)

@@ -39,9 +39,10 @@ struct ledger {
 	uint16_t fact_count;
 	uint16_t question_count;
 	uint16_t pending_count;
-	uint8_t asker;   /* ordinal of the weigh statement that is being run; or LEDGER_NOBODY */
-	bool closed;     /* the deadline has passed */
-	bool overflowed; /* a limit was hit */
+	uint8_t asker;      /* ordinal of the weigh statement that is being run; or LEDGER_NOBODY */
+	bool closed_to_dns; /* the deadline has passed */
+	bool closed;        /* to the store, too */
+	bool overflowed;    /* a limit was hit */
 	struct fact *ordered_first, *ordered_last;
 	struct fact *fact[LEDGER_FACTS_MAX]; /* in the order of asking; set up to fact_count */
 };
@@ -54,7 +55,11 @@ void ledger_init(struct ledger *ledger, struct arena *arena, const struct recall
  */
 const struct fact *fact_ask(struct ledger *ledger, enum fact_kind kind, struct span key);
 
-/** The same of a fact that counts; count or terms, in the arena, say what the store is to do. */
+/** The same of a fact that counts: what the store is to do.
+ *
+ * @param count  copied
+ * @param terms  kept until the ledger is released
+ */
 const struct fact *fact_ask_tally(struct ledger *ledger, struct span key,
 				  const struct tally_count *count);
 const struct fact *fact_ask_triplet(struct ledger *ledger, struct span key,
@@ -66,7 +71,12 @@ struct fact *ledger_next_ordered(struct ledger *ledger);
 /** An answer has come: fact has got its state and what goes with it. */
 void ledger_answered(struct ledger *ledger, struct fact *fact);
 
-/** The deadline: what is pending fails with a timeout, and so does every later ask. */
+/** The deadline: facts of the DNS that are pending fail with a timeout, and so does every later ask
+ * for one.  The store may still be asked: what counts must not be got round by a slow server of
+ * the sender's.  Nothing is in line. */
+void ledger_close_to_dns(struct ledger *ledger);
+
+/** The same of all facts. */
 void ledger_close(struct ledger *ledger);
 
 static inline bool ledger_is_waiting(const struct ledger *ledger)

@@ -16,6 +16,7 @@ enum {
 	STATEMENTS_MAX = 1024, /* of one policy */
 	WEIGHS_MAX = 64,       /* weigh statements of one policy: a bit of asked_by for each */
 	LIMITS_MAX = 64,       /* limit statements of one policy */
+	REMEMBERS_MAX = 64,    /* remember and greylist statements of one policy */
 	KEY_PARTS_MAX = 6,     /* "by a, b, c" */
 };
 

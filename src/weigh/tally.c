@@ -266,12 +266,14 @@ static void judge(struct counting_one *one)
 		int64_t period_ms = rates->rate[i].period_ms;
 		int64_t raised = raised_most(one->tally, period_ms);
 		int64_t most = raised >= 0 ? raised : rates->rate[i].most;
+		const struct tally_window *window = tally_window(one->tally, period_ms);
 		struct tally_use *use = &one->result->use[one->result->count++];
 
+		ENSURE(window != NULL); /* begun by tally_count() */
 		use->period_ms = period_ms;
 		use->most = raised;
 		use->wait_ms = 0;
-		use->used = tally_window(one->tally, period_ms)->used + one->added;
+		use->used = window->used + one->added;
 		if (one->is_refused && use->used <= most)
 			use->used = most + 1;
 		if (use->used > most && !one->result->is_free)
@@ -297,7 +299,8 @@ static void remember_once(struct counting_one *one)
 	}
 	seen.amount = clamp(seen.amount + one->added, 0, RATE_MOST_MAX);
 	seen.at_ms = one->now_ms;
-	seen.is_refused = one->is_over;
+	/* One of many recipients that is refused says nothing of the message. */
+	seen.is_refused = one->is_over && one->count->is_total;
 	tally->seen[tally->seen_count++] = seen;
 }
 

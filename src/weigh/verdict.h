@@ -22,7 +22,7 @@ struct span verdict_name(enum verdict_kind kind);
 
 enum {
 	JUDGEMENT_WEIGHTS_MAX = 128,
-	MEMORIES_MAX = 16,
+	MEMORIES_MAX = 16, /* of one check */
 	PREPENDS_MAX = 8,
 	REPLY_TEXT_MAX = 400,
 	HEADER_TEXT_MAX = 998,

@@ -79,7 +79,7 @@ static bool walk_weigh(struct walk *walk, const struct statement *weigh)
 		*found = (struct findings){ 0 };
 		walk->ledger->asker = weigh->ordinal;
 		weigh->check->weigh(walk->attempt, &weigh->arguments, walk->ledger, found);
-		/* Rule 6: after the deadline there is nothing left to wait for. */
+		/* Rule 6: after the end there is nothing left to wait for. */
 		ENSURE(!found->pending || !walk->ledger->closed);
 		if (found->pending) {
 			walk->is_pending = true;

@@ -7,8 +7,8 @@
  *
  * walk_run goes through the statements from top to bottom; the first verdict wins.  While a
  * statement is undecided it goes on only to order facts, not to act.  It is run again when
- * all facts that were asked for have come, and at the latest at the deadline, after
- * ledger_close(), when it always settles.
+ * all facts that were asked for have come, at the deadline, after ledger_close_to_dns(), and
+ * at the latest after ledger_close(), when it always settles.
  */
 #pragma once
 #include "weigh/policy.h"
@@ -66,7 +66,7 @@ struct walk {
 	uint8_t prepend_count;
 	struct warning warning[WARNINGS_MAX];
 	uint8_t warning_count;
-	struct memory memory[MEMORIES_MAX]; /* what is to be remembered after the verdict */
+	struct memory memory[REMEMBERS_MAX]; /* what is to be remembered after the verdict */
 	uint8_t memory_count;
 	struct greylisted greylisted;
 	struct limited *limited;          /* limit_count of them, in the arena; by ordinal */

@@ -13,6 +13,7 @@ import redis_servers
 import servers
 from redis_servers import Redis, Talk
 from sentinel_test import Run, on_replicas
+from single_test import authority, certificate
 
 
 def slot_of(key):
@@ -150,6 +151,36 @@ class Scenarios:
         run.end()
         assert run.failed == 0 and run.counted() == before + len(run.used)
 
+    def tls(self):
+        """Two nodes that speak TLS alone; one of them is configured, the other is heard of."""
+        folder = self.world.folder / 'certificates'
+        folder.mkdir()
+        authority(folder, 'ours')
+        certificate(folder, 'node', 'IP:127.0.0.1', 'ours')
+        nodes = []
+        for number in range(2):
+            own = self.world.folder / f'tls{number}'
+            own.mkdir()
+            node = Redis(own, {
+                'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf', 'tls-cluster': 'yes',
+                'tls-cert-file': folder / 'node.crt', 'tls-key-file': folder / 'node.key',
+                'tls-ca-cert-file': folder / 'ours.crt', 'tls-auth-clients': 'no'})
+            node.options.update({'port': 0, 'tls-port': node.port})
+            self.world.servers.append(node)
+            node.start()
+            node('CLUSTER', 'ADDSLOTSRANGE', number * 8192, number * 8192 + 8191)
+            nodes.append(node)
+        nodes[0]('CLUSTER', 'MEET', '127.0.0.1', nodes[1].port)
+        for node in nodes:
+            node.wait_until('cluster is whole',
+                            lambda node=node: 'cluster_state:ok' in node('CLUSTER', 'INFO'))
+        talk = Talk(address=nodes[0], mode='cluster', tls=1, ca=folder / 'ours.crt')
+        self.talks.append(talk)
+        names = [talk.send('count', 'tls', f'user{number}', '2/1h') for number in range(40)]
+        answers = {talk.wait(name)[0] for name in names}
+        assert answers == {'known 1/1h'}, (answers, talk.said)
+        assert all(int(node('DBSIZE')) > 5 for node in nodes)
+
 
 TESTS = [
     ('keys of all nodes, from the first moment', Scenarios.counts_everywhere),
@@ -158,6 +189,7 @@ TESTS = [
     ('a slot is moved in the middle of a run', Scenarios.slot_moves),
     ('a master is killed in the middle of a run', Scenarios.master_is_killed),
     ('it comes back as a replica', Scenarios.killed_comes_back),
+    ('TLS between all', Scenarios.tls),
 ]
 
 

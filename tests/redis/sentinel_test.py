@@ -31,7 +31,8 @@ class Run:
     def step(self):
         while len(self.names) < UNDER_WAY:
             self.names.append(self.talk.send('count', 'run', self.key, MOST))
-        self.take()
+        for _ in range(UNDER_WAY // 2):
+            self.take()
 
     def take(self):
         answer = self.talk.wait(self.names.pop(0))[0]
@@ -106,7 +107,8 @@ class Scenarios:
         assert answer == 'known 1/1h', answer
 
     def unknown_master(self):
-        talk = Talk(address=self.sentinels, mode='sentinel', master='nobody')
+        talk = Talk(address=self.sentinels, mode='sentinel', master='nobody',
+                    connect_ms=500, answer_ms=500)
         self.talks.append(talk)
         answer = talk.ask('count', 'out', 'anna', '2/1h')
         assert answer.startswith('failed '), answer
@@ -125,7 +127,8 @@ class Scenarios:
         sentinel = self.world.make(Sentinel, 'locked-sentinel', master.port, {
             'requirepass': 'secret', 'sentinel auth-pass': 'mail secret'})
         good = Talk(address=sentinel, mode='sentinel', master='mail', password='secret')
-        wrong = Talk(address=sentinel, mode='sentinel', master='mail', password='wrong')
+        wrong = Talk(address=sentinel, mode='sentinel', master='mail', password='wrong',
+                     connect_ms=500, answer_ms=500)
         self.talks += [good, wrong]
         good.until('^known', 'count', 'out', 'anna', '9999/1h')
         answer = wrong.ask('count', 'out', 'anna', '9999/1h')

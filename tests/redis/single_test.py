@@ -76,6 +76,27 @@ class FakeServer:
         self.listener.close()
 
 
+class ScriptedServer(FakeServer):
+    """Reads commands; greets as it should, more behind it; reply(words) says the rest."""
+
+    def __init__(self, reply, more=b''):
+        self.more = more
+        super().__init__(reply)
+
+    def _serve(self, connection):
+        greeting = {b'AUTH': b'+OK\r\n', b'CLIENT': b'+OK\r\n', b'PING': b'+PONG\r\n' + self.more}
+        try:
+            with connection, connection.makefile('rb') as file:
+                while line := file.readline():
+                    words = []
+                    for _ in range(int(line[1:])):
+                        length = int(file.readline()[1:])
+                        words.append(file.read(length + 2)[:-2])
+                    connection.sendall(greeting.get(words[0]) or self.reply(words))
+        except (OSError, ValueError, KeyError):
+            pass
+
+
 class Scenarios:
     def __init__(self, world):
         self.world = world
@@ -243,9 +264,83 @@ class Scenarios:
         """Whatever localhost is: one of its addresses is 127.0.0.1."""
         talk = self.connect(address=f'localhost:{self.redis.port}')
         expect(talk.ask('count', 'name', 'anna', '2/1h'), 'known 1/1h')
-        nobody = subprocess.run([os.environ['REDIS_TALK'], 'address=nobody.invalid:1'],
-                                stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        assert nobody.stdout.startswith('fault redis at nobody.invalid: '), nobody.stdout
+
+    def name_comes_later(self):
+        """No name is known at the start: it opens, says so, and works as soon as it is."""
+        names = self.world.folder / 'names'
+        for mode in ('single', 'cluster'):
+            talk = self.connect(address=f'redis.test:{self.redis.port}', names=names, mode=mode,
+                                connect_ms=100, answer_ms=100)
+            assert talk.ask('count', 'later', mode, '2/1h').startswith('failed ')
+            talk.wait_said('redis at redis.test: .*again and again')
+            talk.until('^failed down', 'count', 'later', mode, '2/1h')
+            if mode == 'single':
+                names.write_text('redis.test 127.0.0.1\n')
+                talk.until('^known 1/1h', 'count', 'later', mode, '2/1h')
+            names.unlink(missing_ok=True)
+
+    def name_moves(self):
+        """The server is at another address: the name is asked for again."""
+        names = self.world.folder / 'moving'
+        names.write_text('redis.test 127.0.0.1\n')
+        first = self.world.make(Redis, 'before')
+        talk = self.connect(address=f'redis.test:{first.port}', names=names)
+        expect(talk.ask('count', 'moves', 'anna', '2/1h'), 'known 1/1h')
+        first.stop()
+        second = Redis(self._folder('after'), {'port': first.port, 'bind': '127.0.0.2'})
+        self.world.servers.append(second)
+        second.launch()
+        names.write_text('redis.test 127.0.0.2\n')
+        talk.until('^known 1/1h', 'count', 'moves', 'bob', '2/1h')
+
+    def scripted(self, reply, more=b'', **options):
+        server = ScriptedServer(reply, more)
+        return server, self.connect(address=f'127.0.0.1:{server.port}', **options)
+
+    def says_too_much(self):
+        """Else each question would get the answer of the one before it."""
+        server, talk = self.scripted(lambda words: b'$1\r\nb\r\n', more=b'$1\r\na\r\n')
+        assert talk.ask('know', 'good', 'anna').startswith('failed ')
+        server.close()
+
+    def wrong_replies(self):
+        said = {b'GET': b'$3\r\na\x00b\r\n', b'SET': b'$2\r\nOK\r\n', b'DEL': b'+OK\r\n',
+                b'SCAN': b'*2\r\n$1\r\n0\r\n*1\r\n$21\r\nweighd:known:{good k}\r\n',
+                b'GETRANGE': b'*0\r\n', b'PTTL': b':9223372036854775807\r\n'}
+        server, talk = self.scripted(lambda words: said[words[0]])
+        expect(talk.ask('know', 'good', 'anna'), 'failed malformed')
+        assert talk.ask('put', 'known', 'good', 'anna', 'x', HOUR).startswith('error ')
+        assert talk.ask('erase', 'known', 'good', 'anna').startswith('error ')
+        for reply in (b'0 60000 99 0 -1', b'0 3600000 -1 0 -1', b'0 3600000 1 -5 -1',
+                      b'0 3600000 9223372036854775807 0 -1', b'0 3600000 1 0 -2'):
+            said[b'EVALSHA'] = b'$%d\r\n%s\r\n' % (len(reply), reply)
+            expect(talk.ask('count', 'out', 'anna', '9/1h'), 'failed malformed')
+        said[b'EVALSHA'] = b'$16\r\n0 3600000 1 0 -1\r\n'
+        expect(talk.ask('count', 'out', 'anna', '9/1h'), 'known 1/1h')
+        name = talk.send('page', 'known', '-', 10, '-', '-', '-')
+        assert talk.wait(name)[0].startswith('error ')
+        said[b'SCAN'] = said[b'SCAN'].replace(b'$21', b'$22').replace(b'good k', b'good kk')
+        said[b'GETRANGE'] = b'$1\r\nx\r\n'
+        (entry,) = talk.listing('known')
+        assert entry[:3] == ['good', 'kk', 'x'] and int(entry[3]) > HOUR, entry
+        server.close()
+
+    def no_script_at_all(self):
+        seen = []
+
+        def reply(words):
+            seen.append(words[0])
+            return b'-NOPERM no\r\n' if words[0] == b'SCRIPT' else b'-NOSCRIPT no\r\n'
+        server, talk = self.scripted(reply)
+        names = [talk.send('count', 'out', 'anna', '9/1h') for _ in range(20)]
+        assert {talk.wait(name)[0] for name in names} == {'failed servfail'}
+        assert seen.count(b'SCRIPT') <= 2, seen
+        server.close()
+
+    def two_threads(self):
+        ended = subprocess.run([os.environ['REDIS_THREADS'], f'localhost:{self.redis.port}',
+                                '2000'], capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
 
     def unix_socket(self):
         talk = self.connect(address=self.redis.options['unixsocket'])
@@ -378,6 +473,12 @@ TESTS = [
     ('a database of its own', Scenarios.database),
     ('TLS: wrong authority and wrong name are refused', Scenarios.tls),
     ('a host by its name', Scenarios.by_name),
+    ('a name that is known only later', Scenarios.name_comes_later),
+    ('a name that is another host now', Scenarios.name_moves),
+    ('what is said with the greeting answers nothing', Scenarios.says_too_much),
+    ('replies of the wrong kind', Scenarios.wrong_replies),
+    ('a script that cannot be loaded is not sent again and again', Scenarios.no_script_at_all),
+    ('two loops in two threads count together', Scenarios.two_threads),
     ('a Unix socket', Scenarios.unix_socket),
     ('stopped: said once, down at once, back', Scenarios.stopped_and_back),
     ('frozen: patience ends, and it comes back', Scenarios.frozen),

@@ -323,14 +323,14 @@ static int by_key_and_worth(const void *a, const void *b)
 /* An address alone is a client that is trusted, where greylistd looked for it. */
 static void write_client(struct taking *taking, const struct found *found)
 {
-	long long last_ms = (long long)(found->state.last_s * SECOND_MS);
+	int64_t last_ms = found->state.last_s * SECOND_MS;
 	TEXT(value, TRUST_VALUE_MAX);
 
 	if (!taking->trusts || found->state.list != LIST_WHITE) {
 		taking->no_mail++;
 		return;
 	}
-	text_addf(&value, "1 %lld %lld", last_ms, last_ms);
+	text_addf(&value, "1 %lld %lld", (long long)last_ms, (long long)last_ms);
 	taking->taken++;
 	import_record_write(taking->records, &(struct store_entry){
 						     .class = STORE_KNOWN,

@@ -139,6 +139,16 @@ def test_stdio_file():
     must((done.returncode, done.stdout) == (0, NO * 3), done)
 
 
+def test_stdio_store():
+    """spawn(8) starts many: none of them may keep the daemon from its file."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = f'store sqlite "{folder}/kept/state.db"\n'
+        done = in_file(store + STDIO, lambda path: run("--stdio", "--config", path,
+                                                       input=request(helo_name="bad")))
+        must((done.returncode, done.stdout) == (0, NO), done)
+        must(os.listdir(folder) == [] and b"store" not in done.stderr, done)
+
+
 def test_reload():
     daemon = Daemon()
     with daemon.connect() as kept:
@@ -344,10 +354,10 @@ def test_many_reloads():
     must(daemon.end() == 0)
 
 
-TESTS = [test_options, test_check, test_start_refused, test_stdio, test_stdio_file, test_reload,
-         test_bad_reload, test_listeners, test_listener_refused, test_resolver_reload,
-         test_tables, test_shrunk_table, test_drain, test_stdout_of_status, test_notify,
-         test_no_control, test_rights_dropped, test_many_reloads]
+TESTS = [test_options, test_check, test_start_refused, test_stdio, test_stdio_file,
+         test_stdio_store, test_reload, test_bad_reload, test_listeners, test_listener_refused,
+         test_resolver_reload, test_tables, test_shrunk_table, test_drain, test_stdout_of_status,
+         test_notify, test_no_control, test_rights_dropped, test_many_reloads]
 
 
 def main():

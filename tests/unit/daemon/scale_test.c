@@ -2,6 +2,7 @@
 #include "../unit.h"
 
 #include "daemon/scale.h"
+#include "weigh/key.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -53,13 +54,22 @@ static const char conf[] = "listen inet:127.0.0.1:0 policy inbound\n"
 			   "policy inbound {\n"
 			   "    weigh dnsbl list.example { listed 5 }\n"
 			   "    reject \"listed\" if score >= 5\n"
+			   "}\n"
+			   "policy counted {\n"
+			   "    weigh dnsbl list.example { listed 5 }\n"
+			   "    limit one by client_address 1/1m else reject\n"
 			   "}\n";
+
+/* As many limits as a policy may have, the last of them short. */
+static const char many_head[] = "listen inet:127.0.0.1:0 policy many\npolicy many {\n";
+static const char many_tail[] = "    limit last by client_address 1/1h else reject\n}\n";
+static char many_conf[LIMITS_MAX * 80];
 
 static enum err load(void *self, struct span path, struct arena *arena, struct span *text_out,
 		     struct span *why_out)
 {
-	(void)self, (void)path, (void)arena, (void)why_out;
-	*text_out = span_cstr(conf);
+	(void)path, (void)arena, (void)why_out;
+	*text_out = span_cstr(self);
 	return OK;
 }
 
@@ -80,9 +90,11 @@ struct world {
 	unsigned settled;
 };
 
-static int world_open(void **state)
+static int world_open_with(void **state, const char *text)
 {
-	const struct config_loader loader = { .load = load, .glob = no_glob };
+	const struct config_loader loader = { .load = load,
+					      .glob = no_glob,
+					      .self = (void *)(uintptr_t)text };
 	struct world *world = calloc(1, sizeof(*world));
 	struct scale_options options = { .dns = &world->dns, .limits = { 4, 2 }, .owner = world };
 	const struct store_options store = { .kind = STORE_MEMORY };
@@ -100,6 +112,22 @@ static int world_open(void **state)
 	assert_non_null(world->scale);
 	*state = world;
 	return 0;
+}
+
+static int world_open(void **state)
+{
+	return world_open_with(state, conf);
+}
+
+static int world_open_many(void **state)
+{
+	struct text text = { many_conf, 0, sizeof(many_conf), false };
+
+	text_add(&text, span_cstr(many_head));
+	for (int i = 1; i < LIMITS_MAX; i++)
+		text_addf(&text, "    limit number-%d by sender, recipient 9/1h\n", i);
+	text_add(&text, span_cstr(many_tail));
+	return world_open_with(state, text_cstr(&text));
 }
 
 static int world_close(void **state)
@@ -124,17 +152,28 @@ static void on_settled(struct weighing *weighing)
 	world->settled++;
 }
 
-static struct weighing *begin(struct world *world, const char *client)
+static struct weighing *begin_at(struct world *world, const struct policy *policy,
+				 const char *client)
 {
-	struct weighing *weighing =
-		scale_open(world->scale, world->config, world->config->policy[0]);
+	struct weighing *weighing = scale_open(world->scale, world->config, policy);
 
 	if (weighing == NULL)
 		return NULL;
 	assert_int_equal(ip_parse(span_cstr(client), &weighing->attempt.client), OK);
 	weighing->attempt.client_text = span_cstr(client);
+	weighing->attempt.attribute[ATTRIBUTE_client_address] = span_cstr(client);
 	weighing->settled = on_settled;
 	return weighing;
+}
+
+static struct weighing *begin(struct world *world, const char *client)
+{
+	return begin_at(world, world->config->policy[0], client);
+}
+
+static struct weighing *begin_counted(struct world *world)
+{
+	return begin_at(world, config_policy(world->config, SPAN("counted")), "192.0.2.1");
 }
 
 static void answer(struct world *world, unsigned question, bool is_listed)
@@ -286,6 +325,69 @@ static void test_left_in_line(void **state)
 	assert_int_equal(scale_figures(world->scale)->in_line, 0);
 }
 
+/* Who makes us wait for the DNS is counted all the same, and who stands in line behind him. */
+static void test_counted_at_the_deadline(void **state)
+{
+	struct world *world = *state;
+	struct weighing *weighing[4];
+	int rejected = 0;
+
+	for (int i = 0; i < 4; i++) {
+		weighing[i] = begin_counted(world);
+		assert_false(scale_weigh(weighing[i]));
+	}
+	assert_int_equal(scale_figures(world->scale)->in_line, 2);
+	while (world->settled < 4)
+		event_base_loop(world->base, EVLOOP_ONCE);
+	for (int i = 0; i < 4; i++) {
+		assert_true(weighing[i]->is_overdue);
+		rejected += weighing[i]->walk.verdict == VERDICT_REJECT;
+		scale_close(weighing[i]);
+	}
+	assert_int_equal(rejected, 3);
+	assert_int_equal(world->dns.forgotten, 2);
+	assert_int_equal(scale_figures(world->scale)->in_line, 0);
+	assert_int_equal(scale_figures(world->scale)->in_work, 0);
+}
+
+/* Who has waited long is counted when it is his turn: nothing before him grows older. */
+static void test_counted_late(void **state)
+{
+	enum { LATE_MS = 2 * 60 * 1000 };
+	struct world *world = *state;
+
+	world->dns.knows_all = true;
+	for (int i = 0; i < 3; i++) {
+		struct weighing *weighing = begin_counted(world);
+
+		if (i == 1)
+			weighing->attempt.time_ms -= LATE_MS;
+		assert_true(scale_weigh(weighing));
+		assert_int_equal(weighing->walk.limited[0].used, 1 + (i > 0));
+		scale_close(weighing);
+	}
+}
+
+/* Each limit takes a run of its own; the last finds room, too. */
+static void test_many_limits(void **state)
+{
+	static char local[KEY_PART_MAX];
+	struct world *world = *state;
+
+	memset(local, 'a', sizeof(local));
+	for (int i = 0; i < 2; i++) {
+		struct weighing *weighing = begin(world, "192.0.2.1");
+		struct span *attribute = weighing->attempt.attribute;
+
+		attribute[ATTRIBUTE_sender] = span_of(local, sizeof(local));
+		attribute[ATTRIBUTE_recipient] = span_of(local, sizeof(local));
+		assert_true(scale_weigh(weighing));
+		assert_true(weighing->walk.limited[LIMITS_MAX - 1].is_reached);
+		assert_int_equal(weighing->walk.verdict, i == 0 ? VERDICT_PASS : VERDICT_REJECT);
+		scale_close(weighing);
+	}
+}
+
 /* A resolver that is replaced lives until its last attempt is closed. */
 static void test_other_dns(void **state)
 {
@@ -310,9 +412,18 @@ static void test_other_dns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_at_once),          TEST(test_from_the_run_queue), TEST(test_deadline),
-		TEST(test_abandoned),        TEST(test_attempts_max),       TEST(test_line),
-		TEST(test_deadline_in_line), TEST(test_left_in_line),       TEST(test_other_dns),
+		TEST(test_at_once),
+		TEST(test_from_the_run_queue),
+		TEST(test_deadline),
+		TEST(test_abandoned),
+		TEST(test_attempts_max),
+		TEST(test_line),
+		TEST(test_deadline_in_line),
+		TEST(test_left_in_line),
+		TEST(test_other_dns),
+		TEST(test_counted_at_the_deadline),
+		TEST(test_counted_late),
+		cmocka_unit_test_setup_teardown(test_many_limits, world_open_many, world_close),
 	};
 
 	return cmocka_run_group_tests_name("daemon/scale", tests, NULL, NULL);

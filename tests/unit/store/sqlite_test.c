@@ -7,7 +7,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -341,6 +343,53 @@ static void test_one_daemon_alone(void **state)
 	must_open();
 }
 
+/* How many descriptors of this process are of the file? */
+static int opened(const char *name)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	struct dirent *entry;
+	char target[128];
+	int count = 0;
+
+	while ((entry = readdir(folder)) != NULL) {
+		ssize_t len = readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1);
+
+		target[len > 0 ? len : 0] = '\0';
+		count += strcmp(target, name) == 0;
+	}
+	closedir(folder);
+	return count;
+}
+
+static void *let_go(void *self)
+{
+	int fd = *(int *)self;
+	char name[100];
+
+	snprintf(name, sizeof(name), "%s.lock", world.path);
+	while (opened(name) < 2) /* until the store wants it, too */
+		sched_yield();
+	close(fd);
+	return NULL;
+}
+
+/* weighctl looks whether there is a daemon, or has just written an entry. */
+static void test_lock_for_a_moment(void **state)
+{
+	char name[100];
+	pthread_t thread;
+	int fd;
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s.lock", world.path);
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	assert_int_equal(pthread_create(&thread, NULL, let_go, &fd), 0);
+	must_open();
+	pthread_join(thread, NULL);
+	assert_int_equal(count_up("hour x", now), 1);
+}
+
 static void test_folder_and_modes(void **state)
 {
 	char path[200];
@@ -486,6 +535,36 @@ static void test_bound(void **state)
 							       "WHERE passes = 0"));
 	assert_int_equal(ask_sql(world.path, "SELECT count(*) FROM triplet WHERE colour = 'white'"),
 			 1);
+}
+
+/* As where the file was too big, or its disk too slow, to be counted at its opening. */
+static void test_bound_of_uncounted(void **state)
+{
+	struct sqlite *sqlite;
+	char key[40];
+
+	(void)state;
+	world.options.entries_max = 100;
+	must_open();
+	for (int i = 0; i < 90; i++) {
+		snprintf(key, sizeof(key), "n%d a b", i);
+		touch(key, now);
+	}
+	sqlite = world.client.store->held;
+	pthread_mutex_lock(&sqlite->lock); /* the writer waits in it */
+	sqlite->is_counted = false;
+	sqlite->sweep.next_us = 1;
+	atomic_store(&sqlite->entries, 0);
+	pthread_mutex_unlock(&sqlite->lock);
+	touch("n90 a b", now);
+	WAIT_UNTIL(client_figures(&world.client).entries == 91);
+	for (int i = 91; i < 120; i++) {
+		snprintf(key, sizeof(key), "n%d a b", i);
+		touch(key, now);
+	}
+	WAIT_UNTIL(client_figures(&world.client).entries <= 100);
+	assert_int_equal(ask_sql(world.path, "SELECT count(*) FROM triplet"),
+			 client_figures(&world.client).entries);
 }
 
 static void test_at_bound_nothing_goes(void **state)
@@ -1247,6 +1326,8 @@ int main(void)
 		TEST(test_other_versions),
 		TEST(test_somebody_elses_database),
 		TEST(test_bound),
+		TEST(test_lock_for_a_moment),
+		TEST(test_bound_of_uncounted),
 		TEST(test_at_bound_nothing_goes),
 		TEST(test_expired_goes_first),
 		TEST(test_sets_keep_their_bounds),

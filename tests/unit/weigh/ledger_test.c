@@ -1,5 +1,6 @@
 /* ledger_test.c -- facts are asked once, remembered, frozen. */
 #include "weigh/ledger.h"
+#include "weigh/tally.h"
 
 #include "../unit.h"
 
@@ -120,6 +121,33 @@ static void the_deadline_makes_failures(void **state)
 	assert_false(ledger_is_waiting(&world->ledger));
 }
 
+static void the_store_has_longer(void **state)
+{
+	const struct tally_count count = { .amount = 1 };
+	struct world *world = *state;
+	const struct fact *set, *tally;
+	const struct fact *name = fact_ask(&world->ledger, FACT_DNS_A, SPAN("a.example"));
+
+	set = fact_ask(&world->ledger, FACT_REMEMBERED, SPAN("set key"));
+	while (ledger_next_ordered(&world->ledger) != NULL)
+		continue;
+	ledger_close_to_dns(&world->ledger);
+	assert_int_equal(name->state, FACT_FAILED);
+	assert_int_equal(name->cause, CAUSE_TIMEOUT);
+	assert_int_equal(set->state, FACT_PENDING);
+	assert_true(ledger_is_waiting(&world->ledger));
+	name = fact_ask(&world->ledger, FACT_DNS_A, SPAN("later.example"));
+	assert_int_equal(name->state, FACT_FAILED);
+	tally = fact_ask_tally(&world->ledger, SPAN("limit key"), &count);
+	assert_int_equal(tally->state, FACT_PENDING);
+	assert_ptr_not_equal(tally->count, &count); /* copied */
+	assert_ptr_equal(ledger_next_ordered(&world->ledger), tally);
+	ledger_close(&world->ledger);
+	assert_int_equal(set->state, FACT_FAILED);
+	assert_int_equal(tally->state, FACT_FAILED);
+	assert_false(ledger_is_waiting(&world->ledger));
+}
+
 static void questions_have_a_limit(void **state)
 {
 	struct world *world = *state;
@@ -175,6 +203,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(recalls_what_is_known, begin, end),
 		cmocka_unit_test_setup_teardown(takes_answers, begin, end),
 		cmocka_unit_test_setup_teardown(the_deadline_makes_failures, begin, end),
+		cmocka_unit_test_setup_teardown(the_store_has_longer, begin, end),
 		cmocka_unit_test_setup_teardown(questions_have_a_limit, begin, end),
 		cmocka_unit_test_setup_teardown(facts_have_a_limit, begin, end),
 		cmocka_unit_test_setup_teardown(keys_have_a_limit, begin, end),

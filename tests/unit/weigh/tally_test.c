@@ -241,6 +241,25 @@ static void test_refused_counts_by_choice(void **state)
 	assert_int_equal(try(&count, 1 + HOUR), -1);
 }
 
+/* Recipients one by one: the third is refused, and DATA goes on for the two before it. */
+static void test_refused_recipient_is_not_the_message(void **state)
+{
+	struct tally_count count = { .rates = rates_of("2/1h"),
+				     .amount = 1,
+				     .once = tally_once(SPAN("message")),
+				     .counts_refused = true };
+
+	(void)state;
+	for (int recipient = 1; recipient <= 3; recipient++) {
+		tally_count(&tally, &count, 1000, &result);
+		assert_int_equal(tally_over(&result, &count.rates), recipient > 2 ? 0 : -1);
+	}
+	count.is_total = true;
+	count.amount = 2;
+	tally_count(&tally, &count, 1001, &result);
+	assert_int_equal(tally_over(&result, &count.rates), -1);
+}
+
 static void test_refused_instance_stays_refused(void **state)
 {
 	struct tally_count count = { .rates = rates_of("1/1h"),
@@ -893,6 +912,7 @@ int main(void)
 		TEST(test_sums_go_into_totals),
 		TEST(test_oldest_seen_is_forgotten),
 		TEST(test_refused_counts_by_choice),
+		TEST(test_refused_recipient_is_not_the_message),
 		TEST(test_refused_instance_stays_refused),
 		TEST(test_new_period_begins_from_a_longer),
 		TEST(test_next_longer_is_taken),
