@@ -48,7 +48,6 @@ _weighctl_names() {
 	known:list:2 | known:add:2 | known:remove:2) weighctl known sets "${where[@]}" ;;
 	known:list:* | known:remove:*)
 		weighctl known keys "${where[@]}" -- "${plain[2]}" "$1" ;;
-	store:export:2 | store:import:2) compgen -f -- "$1" ;;
 	esac 2>/dev/null
 }
 
@@ -66,9 +65,7 @@ _weighctl() {
 	_weighctl_plain "${words[@]:1}"
 	before=${current%"${COMP_WORDS[COMP_CWORD]}"}
 	case ${words[${#words[@]} - 1]} in
-	--control | --config)
-		COMPREPLY=($(compgen -f -- "$current"))
-		return ;;
+	--control | --config) return ;; # names of files: readline quotes them (-o default)
 	esac
 	while IFS= read -r word; do
 		[ "${word:0:${#current}}" = "$current" ] || continue

@@ -22,7 +22,7 @@ static enum err read_password(struct storing *storing, struct span path, struct 
 	int fd;
 
 	text_add(&name, path);
-	fd = open(text_cstr(&name), O_RDONLY | O_CLOEXEC);
+	fd = open(text_cstr(&name), O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would hang us */
 	if (fd < 0) {
 		text_addf(why, "cannot read the password from %s: %s", text_cstr(&name),
 			  strerror(errno));
@@ -37,6 +37,12 @@ static enum err read_password(struct storing *storing, struct span path, struct 
 	if (len < 0)
 		return ERR_SYSTEM;
 	password = span_of(storing->password, (size_t)len);
+	if (password.len == sizeof(storing->password) &&
+	    span_find(password, '\n') == password.len) {
+		text_addf(why, "the password in %s is longer than %zu bytes", text_cstr(&name),
+			  sizeof(storing->password) - 1);
+		return ERR_SYSTEM;
+	}
 	storing->options.password = span_trim(span_first(password, span_find(password, '\n')));
 	return OK;
 }

@@ -32,6 +32,8 @@ policy greylistd {{
 policy inbound {{
     reject "5.7.1 not from there, number $id" if sender = "spammer@example.net"
     discard if sender = "void@example.net"
+    limit much by sender 2/2s if sender = "much@example.net"
+    pass if sender = "much@example.net"
     greylist for 1s within 8h remember 60d by client_network, sender, recipient no trust
     prepend "X-Weighd: $id"
 }}
@@ -237,6 +239,21 @@ class Scenarios:
         assert answers[0].startswith('250'), answers
         assert not any('Subject: discarded\n' in message for message in self.exim.messages())
 
+    def policy_limit(self):
+        """Two pass, then one is deferred; when their time is over the next one passes."""
+        def burst():
+            return [self.send(self.exim.policy_port, 'much@example.net') for _ in range(6)]
+
+        def is_over():
+            sent = burst()
+            return sent if not is_taken(*sent[-1]) and is_taken(*sent[0]) else None
+
+        sent = servers.wait_for('a burst within one period', is_over)
+        refused = [answers[0] for answers, end in sent if end is None]
+        assert all(re.match(r'45\d 4\.7\.1 too much mail, limit much, try again in \d seconds, '
+                            r'number ', answer) for answer in refused), refused
+        self.until_taken(self.exim.policy_port, 'much@example.net')
+
     def policy_half_close(self):
         with socket.create_connection(('127.0.0.1', self.port), 30) as client:
             client.sendall(b'request=smtpd_access_policy\nsender=spammer@example.net\n\n')
@@ -317,6 +334,7 @@ TESTS = [
     ('policy: a refusal with our text', Scenarios.policy_rejected),
     ('policy: the empty sender waits at DATA', Scenarios.policy_empty_sender),
     ('policy: discarded', Scenarios.policy_discarded),
+    ('policy: over a limit it is deferred, then it passes again', Scenarios.policy_limit),
     ('policy: a client that half-closes is answered', Scenarios.policy_half_close),
     ('mail goes on without weighd', Scenarios.goes_on_without),
     ("a limit's notice is mailed by Exim's sendmail", Scenarios.notice_by_exim),

@@ -40,6 +40,18 @@ void settings_warn(struct settings *settings, uint32_t line, const char *problem
 
 /* --- reading --- */
 
+/* As far as it can be a name: where its sign of equality is missing a secret may follow. */
+static struct span name_alone(struct span name)
+{
+	size_t len = 0;
+
+	while (len < name.len &&
+	       (ascii_is_letter(name.at[len]) || ascii_is_digit(name.at[len]) ||
+		name.at[len] == '_' || name.at[len] == '-' || name.at[len] == '.'))
+		len++;
+	return span_first(name, len);
+}
+
 void settings_take(struct settings *settings, struct span name, struct span value, uint32_t line)
 {
 	for (unsigned i = 0; i < settings->count; i++)
@@ -48,7 +60,7 @@ void settings_take(struct settings *settings, struct span name, struct span valu
 			settings->line[i] = line;
 			return;
 		}
-	settings_warn(settings, line, "no such setting is known: left out", name);
+	settings_warn(settings, line, "no such setting is known: left out", name_alone(name));
 }
 
 void settings_read(struct settings *settings, struct span file)

@@ -71,6 +71,18 @@ static void says_what_is_wrong(void **state)
 		"report");
 }
 
+/* "SECRET hidden=1", as if the blank were its sign of equality. */
+static void says_no_secret(void **state)
+{
+	(void)state;
+	read_file(SPAN("SECRET hidden=1\nSECRET:hidden=1\n\"hidden\"=1\n"));
+	check_span(text_span(&report),
+		   SPAN("FILE:1: warning: no such setting is known: left out: \"SECRET\"\n"
+			"FILE:2: warning: no such setting is known: left out: \"SECRET\"\n"
+			"FILE:3: warning: no such setting is known: left out: \"\"\n"),
+		   "report");
+}
+
 static void explains(void **state)
 {
 	TEXT(explain, 1000);
@@ -98,9 +110,8 @@ static void quotes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads),
-		cmocka_unit_test(says_what_is_wrong),
-		cmocka_unit_test(explains),
+		cmocka_unit_test(reads),          cmocka_unit_test(says_what_is_wrong),
+		cmocka_unit_test(says_no_secret), cmocka_unit_test(explains),
 		cmocka_unit_test(quotes),
 	};
 
