@@ -176,14 +176,36 @@ def differs_by_many(seed):
         raise AssertionError(f'too strict, seed {seed}')
 
 
-def weighd_decisions(config, requests):
+def connected(process, path):
+    """To the daemon, as soon as it listens."""
+    while process.poll() is None:
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.connect(str(path))
+            return client
+        except OSError:
+            client.close()
+            time.sleep(0.01)
+    raise RuntimeError('weighd has ended')
+
+
+def weighd_decisions(config, path, requests):
     """What the daemon answers, now."""
     text = ''.join(''.join(f'{name}={value}\n' for name, value in
                            {'request': 'smtpd_access_policy', **attributes}.items()) + '\n'
                    for _, attributes in requests)
-    done = subprocess.run([os.environ['WEIGHD'], '--stdio', '--config', config], input=text.encode(),
-                          capture_output=True, check=True, timeout=sequences.DECIDE_S)
-    return [answer == 'action=DUNNO' for answer in done.stdout.decode().split('\n\n')[:-1]]
+    process = subprocess.Popen([os.environ['WEIGHD'], '--config', config],
+                               stderr=subprocess.DEVNULL)
+    try:
+        with connected(process, path) as client:
+            client.settimeout(sequences.DECIDE_S)
+            client.sendall(text.encode())
+            client.shutdown(socket.SHUT_WR)
+            answers = b''.join(iter(lambda: client.recv(65536), b'')).decode()
+    finally:
+        process.terminate()
+        process.wait(timeout=sequences.DECIDE_S)
+    return [answer == 'action=DUNNO' for answer in answers.split('\n\n')[:-1]]
 
 
 def takes_over(seed):
@@ -215,7 +237,7 @@ def takes_over(seed):
                           .replace('/var/lib/weighd', str(folder)))
         (folder / 'entries').write_text(entries)
         run('store', 'import', '--config', config, folder / 'entries')
-        ours = weighd_decisions(config, after)
+        ours = weighd_decisions(config, folder / 'weighd', after)
     count = sum(a != b for a, b in zip(wanted, ours))
     print(f'# takes over: {len(wanted)} requests, {len(wanted) - sum(wanted)} refused, {count} differ')
     if ours != wanted or sum(wanted) == 0 or all(wanted):
