@@ -6,12 +6,11 @@
 #include "daemon/greylistd_priv.h"
 
 #include "base/ensure.h"
+#include "weigh/counting.h"
 
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-
-#define TRUSTED_SET "greylist.trusted"
 
 enum { STATS_MAX = 1024, HOST_NAME_BYTES_MAX = 256, SECOND_MS = 1000 };
 
@@ -242,7 +241,7 @@ static void ask_page(struct errand *errand)
 
 	if (is_about_trust(errand)) {
 		page.class = STORE_KNOWN;
-		page.set = SPAN(TRUSTED_SET);
+		page.set = SPAN(GREYLIST_TRUSTED_SET);
 	}
 	errand->has_page = false;
 	errand->in_store++;

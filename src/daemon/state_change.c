@@ -63,7 +63,7 @@ void state_run_add(struct state_request *request)
 	}
 	/* Trust has a form of its own: so often, counted when, used when. */
 	if (span_is_empty(request->entry.value)) {
-		if (span_equal(request->entry.set, SPAN(STATE_TRUSTED_SET)))
+		if (span_equal(request->entry.set, SPAN(GREYLIST_TRUSTED_SET)))
 			text_addf(&value, "%u %lld %lld", UINT32_MAX, (long long)request->now_ms,
 				  (long long)request->now_ms);
 		else

@@ -104,9 +104,9 @@ void state_emit_sets(struct emit *emit, const struct config *config)
 	emit_begin(emit, '[');
 	for (uint16_t i = 0; i < config->set_count; i++) {
 		emit_text(emit, config->set[i]);
-		has_named |= span_equal(config->set[i], SPAN(STATE_TRUSTED_SET));
+		has_named |= span_equal(config->set[i], SPAN(GREYLIST_TRUSTED_SET));
 	}
 	if (!has_named && has_trust(config))
-		emit_text(emit, SPAN(STATE_TRUSTED_SET));
+		emit_text(emit, SPAN(GREYLIST_TRUSTED_SET));
 	emit_end(emit, ']');
 }

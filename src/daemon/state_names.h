@@ -2,8 +2,7 @@
 #pragma once
 #include "base/emit.h"
 #include "policy/config.h"
-
-#define STATE_TRUSTED_SET "greylist.trusted" /* of weigh/counting.c */
+#include "weigh/counting.h"
 
 /** How long what has passed is remembered: the longest of all greylist statements. */
 int64_t state_greylist_keep_ms(const struct config *config);

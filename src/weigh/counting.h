@@ -7,6 +7,9 @@
 #pragma once
 #include "weigh/walk.h"
 
+/* The set of those who have returned so often that greylist lets them pass. */
+#define GREYLIST_TRUSTED_SET "greylist.trusted"
+
 /** @return true: the walk ends with this statement, or waits here */
 bool walk_greylist(struct walk *walk, const struct statement *statement);
 bool walk_limit(struct walk *walk, const struct statement *statement);

@@ -5,6 +5,7 @@
 #include "ctl/import/list.h"
 #include "ctl/import/sql_file.h"
 #include "mail/ip.h"
+#include "weigh/counting.h"
 #include "weigh/key.h"
 #include "weigh/triplet.h"
 
@@ -119,7 +120,7 @@ static void write_trust(struct gld_records *gld, struct span client, int64_t cou
 	text_addf(&value, "%lld %lld %lld", (long long)count, (long long)ms, (long long)ms);
 	import_record_write(gld->records, &(struct store_entry){
 						  .class = STORE_KNOWN,
-						  .set = SPAN("greylist.trusted"),
+						  .set = SPAN(GREYLIST_TRUSTED_SET),
 						  .key = client,
 						  .value = text_span(&value),
 						  .expires_ms = ms + gld->terms.keep_ms,

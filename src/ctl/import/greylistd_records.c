@@ -12,6 +12,7 @@
 #include "ctl/import/greylistd_priv.h"
 #include "ctl/lines.h"
 #include "mail/ip.h"
+#include "weigh/counting.h"
 #include "weigh/key.h"
 #include "weigh/triplet.h"
 
@@ -334,7 +335,7 @@ static void write_client(struct taking *taking, const struct found *found)
 	taking->taken++;
 	import_record_write(taking->records, &(struct store_entry){
 						     .class = STORE_KNOWN,
-						     .set = SPAN("greylist.trusted"),
+						     .set = SPAN(GREYLIST_TRUSTED_SET),
 						     .key = found->key,
 						     .value = text_span(&value),
 						     .expires_ms = last_ms + taking->terms.keep_ms,

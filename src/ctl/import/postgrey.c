@@ -8,6 +8,7 @@
 #include "ctl/import/postgrey_priv.h"
 #include "ctl/lines.h"
 #include "mail/ip.h"
+#include "weigh/counting.h"
 #include "weigh/key.h"
 
 #include <errno.h>
@@ -267,7 +268,7 @@ static void take_pair(struct taking *taking, const char *path)
 		return;
 	if (record == RECORD_CLIENT) {
 		entry.class = STORE_KNOWN;
-		entry.set = SPAN("greylist.trusted");
+		entry.set = SPAN(GREYLIST_TRUSTED_SET);
 	}
 	entry.key = text_span(&taken.key);
 	entry.value = text_span(&taken.value);
