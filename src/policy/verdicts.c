@@ -1,6 +1,8 @@
 /* verdicts.c -- pass, reject, defer, ...: as statements, and behind "else" and "failing". */
 #include "policy/body.h"
 
+#include "base/ensure.h"
+
 enum { NO_TEXT, MAY_HAVE_TEXT, MUST_HAVE_TEXT };
 
 static const struct verdict_word {
@@ -102,6 +104,7 @@ bool verdict_parse(struct body *body, const struct token *keyword, struct statem
 {
 	const struct verdict_word *word = verdict_find(keyword->text);
 
+	ENSURE(word != NULL); /* verdict_is_known() was asked */
 	statement->kind = STATEMENT_VERDICT;
 	statement->verdict = word->verdict;
 	if (!verdict_text_parse(body, word, &statement->text) || !if_parse(body, statement))

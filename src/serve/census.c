@@ -196,10 +196,12 @@ enum admission census_admit(struct census *census, const struct census_seat *sea
 	if (admission != FULL)
 		return admission;
 	idlest = census_idlest(census);
-	if (idlest == seat && seat->evict(seat->front, (struct ip){ 0 }))
-		return census_enter(census, source, false);
-	if (idlest == NULL || idlest == seat)
+	if (idlest == NULL)
 		return FULL;
+	if (idlest == seat)
+		return seat->evict(seat->front, (struct ip){ 0 })
+			       ? census_enter(census, source, false)
+			       : FULL;
 	admission = census_enter(census, source, true);
 	if (admission == ADMITTED)
 		idlest->evict_later(idlest->front);
