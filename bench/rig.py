@@ -1,5 +1,6 @@
 """rig.py -- what bench/run measures with: processes on their cores, their time, their memory."""
 
+import datetime
 import glob
 import json
 import os
@@ -14,6 +15,25 @@ ROOT = os.path.dirname(BENCH)
 # TEST-NET-1: no loopback address, so that weighd takes libunbound for it
 FAR_DNS = "192.0.2.53"
 FAR_LATE_DNS = "192.0.2.54"
+
+
+def machine():
+    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo")
+                  if line.startswith("model name")), "unknown")
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"],
+                            capture_output=True, text=True).stdout.strip() or "none yet"
+    return (f"{datetime.date.today()}, commit {commit}; {model}, {os.cpu_count()} cores; "
+            f"Linux {os.uname().release}; load {os.getloadavg()[0]:.1f}.")
+
+
+def build():
+    """A release build of its own, whatever the other build directories hold."""
+    place = f"{ROOT}/build-bench"
+    if not os.path.exists(f"{place}/build.ninja"):
+        run("meson", "setup", place, ROOT, "-Dbuildtype=release")
+    run("ninja", "-C", place, "weighd", "weighctl", "bench/load", "bench/echo",
+        "bench/spf", "tests/support/fakedns")
+    return place
 
 
 def swallow_syslog():
@@ -58,6 +78,7 @@ class Server:
     def __init__(self, argv, log, port=None, on=None, stdin=subprocess.DEVNULL, stdout=None):
         self.log = open(log, "ab")
         self.port = port
+        self.began = time.monotonic()
         self.child = subprocess.Popen(
             argv, stdout=stdout or self.log, stderr=self.log, stdin=stdin,
             preexec_fn=lambda: os.sched_setaffinity(0, on or cores()[0]))
@@ -149,6 +170,7 @@ deadline {deadline}
 mode enforce
 log stderr
 workers 1
+store {store}
 limits {{ {limits} }}
 policy inbound {{
 {policy}
@@ -184,15 +206,18 @@ CROWD = ("connections 12000, connections_per_source 12000, attempts 12000, quest
 
 
 class Weighd(Server):
-    def __init__(self, programs, work, name, resolver, policy=CLASSIC, limits="", deadline="6s"):
+    def __init__(self, programs, work, name, resolver, policy=CLASSIC, limits="", deadline="6s",
+                 store="memory", on=None):
         port = free_port()
         config = f"{work}/{name}.conf"
         self.control = f"{work}/{name}.control"
         with open(config, "w") as out:
             out.write(CONFIG.format(port=port, control=self.control, resolver=resolver,
-                                    policy=policy, limits=limits, deadline=deadline))
+                                    policy=policy, limits=limits, deadline=deadline,
+                                    store=store))
         self.ctl = f"{programs}/weighctl"
-        super().__init__([f"{programs}/weighd", "--config", config], f"{work}/{name}.log", port)
+        super().__init__([f"{programs}/weighd", "--config", config], f"{work}/{name}.log", port,
+                         on=on)
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), 30)

@@ -209,7 +209,7 @@ static int set_up(sqlite3 *db, bool sync_full)
 
 	text_addf(&sql,
 		  "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s;"
-		  "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000;"
+		  "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 8000;"
 		  "PRAGMA cache_size = -%d; PRAGMA cell_size_check = ON;"
 		  "PRAGMA temp_store = MEMORY",
 		  sync_full ? "FULL" : "NORMAL", SQLITE_CACHE_KIB);
