@@ -15,10 +15,10 @@
 
 static uint8_t node_find(const struct redis_port *port, const struct redis_address *address)
 {
-	for (uint8_t i = 0; i < NODES_MAX; i++)
+	for (unsigned i = 0; i < NODES_MAX; i++)
 		if (port->node[i] != NULL && !port->node[i]->is_leaving &&
 		    redis_address_equal(&port->node[i]->address, address))
-			return i;
+			return (uint8_t)i;
 	return NODE_NONE;
 }
 
