@@ -8,7 +8,7 @@
 #include "ctl/import/gld.h"
 #include "ctl/import/policyd.h"
 #include "ctl/import/policyd_rate_limit.h"
-#include "policy/config.h"
+#include "imported.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -29,45 +29,7 @@ static const struct importer {
 };
 
 static char config_room[IMPORT_CONFIG_MAX], explain_room[IMPORT_EXPLAIN_MAX],
-	report_room[IMPORT_REPORT_MAX], mistakes_room[CONFIG_REPORT_MAX];
-
-static enum err load(void *self, struct span path, struct arena *arena, struct span *text_out,
-		     struct span *why_out)
-{
-	const struct text *config = self;
-
-	if (!span_equal(path, SPAN("weighd.conf"))) {
-		*why_out = SPAN("it is not there");
-		return ERR_MISSING;
-	}
-	*text_out = arena_copy(arena, text_span(config));
-	return text_out->at == NULL ? ERR_LIMIT : OK;
-}
-
-static size_t glob_none(void *self, struct span pattern, struct arena *arena, struct span *path_out,
-			size_t max)
-{
-	(void)self;
-	(void)pattern;
-	(void)arena;
-	(void)path_out;
-	(void)max;
-	return 0;
-}
-
-static void check_config(struct text *made)
-{
-	struct config_loader loader = { .load = load, .glob = glob_none, .self = made };
-	struct text mistakes = { mistakes_room, 0, sizeof(mistakes_room), false };
-	struct config *config = NULL;
-	enum err err = config_read(&loader, SPAN("weighd.conf"), &mistakes, &config);
-
-	if (err != OK)
-		fprintf(stderr, "%.*s\n%.*s", SPAN_ARG(text_span(made)),
-			SPAN_ARG(text_span(&mistakes)));
-	ENSURE(err == OK);
-	config_drop(config);
-}
+	report_room[IMPORT_REPORT_MAX];
 
 static void fuzz_config(const struct importer *importer, struct span foreign,
 			const struct import_options *options)
