@@ -123,8 +123,12 @@ class Redis(servers.Server):
             client.close()
 
     def info(self, name, section='replication'):
-        return dict(line.split(':', 1) for line in self('INFO', section).split('\r\n')
-                    if ':' in line).get(name)
+        """What INFO says; None from a server that ends its connections, as a new replica does."""
+        try:
+            text = self('INFO', section)
+        except ConnectionError:
+            return None
+        return dict(line.split(':', 1) for line in text.split('\r\n') if ':' in line).get(name)
 
 
 class Sentinel(Redis):
