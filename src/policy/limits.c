@@ -3,10 +3,9 @@
  *                   [notify "ADDRESS"] [else VERDICT ["text"] | else observe]
  *                   [failing VERDICT ["text"]] [if EXPR]
  */
+#include "mail/address.h"
 #include "policy/clauses.h"
 #include "store/store.h"
-
-enum { NOTIFY_MAX = 254 };
 
 /* What is known of a name in all policies: same name, same counts. */
 struct limit_known {
@@ -90,21 +89,6 @@ static bool and_parse(struct counted *counted)
 	return true;
 }
 
-/* It becomes an argument of sendmail and a line of a header: plain, and no option. */
-static bool is_mail_address(struct span address)
-{
-	size_t at = span_find(address, '@');
-
-	if (address.len > NOTIFY_MAX || address.at[0] == '-' || at == 0 || at + 1 == address.len ||
-	    span_rfind(address, '@') != at)
-		return false;
-	for (size_t i = 0; i < address.len; i++)
-		if (address.at[i] <= ' ' || address.at[i] > '~' ||
-		    strchr("<>()[]\\,;:\"|`$", address.at[i]) != NULL)
-			return false;
-	return true;
-}
-
 static bool notify_parse(struct counted *counted)
 {
 	struct token token;
@@ -114,7 +98,7 @@ static bool notify_parse(struct counted *counted)
 				&address))
 		return false;
 	counted->limit->notify = address;
-	if (is_mail_address(address))
+	if (address_is_mailable(address))
 		return true;
 	report_error(counted_report(counted), token.place, "'%.*s' is no address to write to",
 		     WORD_ARG(address));

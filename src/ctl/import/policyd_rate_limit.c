@@ -3,6 +3,7 @@
 
 #include "base/escape.h"
 #include "ctl/import/policyd_rate_limit_priv.h"
+#include "mail/address.h"
 #include "mail/ip.h"
 
 static const struct setting rate_limit_settings[] = {
@@ -357,7 +358,8 @@ static void add_notify(struct rate_limit *rate)
 		return;
 	if (to->kind == YAML_LIST && to->first != NULL)
 		to = to->first;
-	if (to->kind != YAML_SCALAR || span_find(to->text, '@') == to->text.len) {
+	if (to->kind != YAML_SCALAR || span_find(to->text, '@') == to->text.len ||
+	    !address_is_mailable(to->text)) {
 		complain(rate, to, "no mail address: nobody is notified");
 		return;
 	}

@@ -78,7 +78,9 @@ static void add_file(struct postgrey *postgrey, enum postgrey_option option, str
 	struct postgrey_files *files =
 		option == POSTGREY_WHITELIST_CLIENTS ? &postgrey->clients : &postgrey->recipients;
 
-	if (files->count < POSTGREY_FILES_MAX)
+	if (path.len == 0)
+		complain(postgrey, "a white list without a name: left out", path);
+	else if (files->count < POSTGREY_FILES_MAX)
 		files->path[files->count++] = path;
 	else
 		complain(postgrey, "too many white lists: left out", path);
