@@ -404,6 +404,15 @@ def is_closed_now(client):
         return True
 
 
+def is_served(weighd):
+    try:
+        with weighd.connect() as client:
+            client.sendall(request())
+            return answer(client) != b""
+    except ConnectionError:
+        return False
+
+
 def busy_connections(weighd):
     """Connections with an unfinished request are not sent away for a new one.
 
@@ -413,6 +422,8 @@ def busy_connections(weighd):
     end = time.monotonic() + 10
     while ninth_is_served(weighd):
         must(time.monotonic() < end, "a ninth connection is served")
+    while not is_served(weighd):  # once it has seen that the eight have gone
+        must(time.monotonic() < end, "nobody is served any more")
 
 
 IMPATIENT_CASES = [
