@@ -67,8 +67,11 @@ enum log_target { LOG_STDERR, LOG_SYSLOG };
  *       [{ user NAME, password_file "PATH", database N, prefix NAME, tls yes, ca_file "PATH",
  *          certificate_file "PATH", key_file "PATH", connect_timeout D, answer_timeout D }]
  *
- * ADDRESS is HOST:PORT, HOST, [::1]:PORT or unix:/PATH.  Without the statement: memory.
+ * ADDRESS is HOST:PORT, HOST, [::1]:PORT or unix:/PATH.  Without the statement: sqlite at
+ * STORE_PATH_STANDARD where anything is greylisted, limited or remembered, else memory.
  */
+#define STORE_PATH_STANDARD "/var/lib/weighd/state.db"
+
 enum {
 	STORE_REDIS_PORT = 6379,
 	STORE_SENTINEL_PORT = 26379,

@@ -166,10 +166,10 @@ static void policy_know_us(struct policy *policy, const struct config *config)
 	policy->receiver = config_receiver(config);
 }
 
-static bool has_greylist(const struct policy *policy)
+static bool has_statement(const struct policy *policy, enum statement_kind kind)
 {
 	for (uint16_t i = 0; i < policy->statement_count; i++)
-		if (policy->statement[i].kind == STATEMENT_GREYLIST)
+		if (policy->statement[i].kind == kind)
 			return true;
 	return false;
 }
@@ -178,17 +178,30 @@ static void listener_set_policy(struct compiler *compiler, struct listener *list
 				const struct token *name, const struct policy *policy)
 {
 	listener->policy = policy;
-	if (listener->protocol != LISTENER_GREYLISTD || has_greylist(policy))
+	if (listener->protocol != LISTENER_GREYLISTD || has_statement(policy, STATEMENT_GREYLIST))
 		return;
 	report_warning(&compiler->report, name->place,
 		       "greylistd is asked whether to greylist, and '%.*s' never does",
 		       WORD_ARG(name->text));
 }
 
+static bool keeps_something(const struct compiler *compiler)
+{
+	for (const struct symbol *symbol = compiler->policies.first; symbol != NULL;
+	     symbol = symbol->next)
+		if (has_statement(symbol->what, STATEMENT_GREYLIST) ||
+		    has_statement(symbol->what, STATEMENT_LIMIT))
+			return true;
+	return compiler->sets.count > 0;
+}
+
 void settings_finish(struct compiler *compiler)
 {
 	struct config *config = compiler->config;
 
+	if (config->store_origin.line == 0 && keeps_something(compiler))
+		config->store = (struct store_options){ .kind = STORE_SQLITE,
+							.path = SPAN(STORE_PATH_STANDARD) };
 	config->store.entries_max = (uint64_t)config->limits.store_entries;
 	for (const struct waiting_listener *waiting = compiler->waiting_listener; waiting != NULL;
 	     waiting = waiting->next) {

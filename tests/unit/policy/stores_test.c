@@ -36,6 +36,34 @@ static void standards(void **state)
 	config_drop(config);
 }
 
+/* What is to be kept is kept in a file, where nobody says otherwise. */
+static void unsaid(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_kept;
+	} cases[] = {
+		{ "policy a { pass }", false },
+		{ "policy a { greylist }", true },
+		{ "policy a { limit one by sender 5/1h }", true },
+		{ "policy a { remember sender in known for 1d }", true },
+		{ "table known known\npolicy a { pass if sender in known }", true },
+		{ "policy a { greylist }\nstore memory", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct config *config = compile(cases[i].text, "");
+
+		assert_int_equal(config->store.kind,
+				 cases[i].is_kept ? STORE_SQLITE : STORE_MEMORY);
+		check_span(config->store.path,
+			   cases[i].is_kept ? SPAN(STORE_PATH_STANDARD) : SPAN(""), cases[i].text);
+		assert_int_equal(config->store.entries_max, 1000000);
+		config_drop(config);
+	}
+}
+
 static void sqlite(void **state)
 {
 	struct config *config = compile("store sqlite \"/var/lib/weighd/state.db\"\n", "");
@@ -273,9 +301,9 @@ static void greylistd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(standards), cmocka_unit_test(sqlite),  cmocka_unit_test(included),
-		cmocka_unit_test(addresses), cmocka_unit_test(options), cmocka_unit_test(mistakes),
-		cmocka_unit_test(greylistd),
+		cmocka_unit_test(standards), cmocka_unit_test(unsaid),    cmocka_unit_test(sqlite),
+		cmocka_unit_test(included),  cmocka_unit_test(addresses), cmocka_unit_test(options),
+		cmocka_unit_test(mistakes),  cmocka_unit_test(greylistd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
