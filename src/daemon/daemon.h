@@ -9,9 +9,10 @@
 #include <stdbool.h>
 
 enum {
-	DAEMON_LOOK_S = 2,   /* how often changed tables are looked for */
-	DAEMON_PING_S = 10,  /* how often workers are asked for a sign of life */
-	DAEMON_PINGS_MAX = 3 /* so many unanswered: the loop stands still, and we abort (Q3) */
+	DAEMON_LOOK_S = 2,    /* how often changed tables are looked for */
+	DAEMON_PING_S = 10,   /* how often workers are asked for a sign of life */
+	DAEMON_PINGS_MAX = 3, /* so many unanswered: the loop stands still, and we abort (Q3) */
+	DAEMON_BURST = 1000,  /* attempts in work: their memory is given back when they are over */
 };
 
 extern const char daemon_version[];

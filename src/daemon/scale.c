@@ -246,7 +246,7 @@ static void withdraw(struct weighing *weighing)
 	weighing->client = NULL;
 	weighing->stage = STAGE_OPEN;
 	scale->figures.in_work--;
-	atomic_fetch_sub_explicit(scale->in_work, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&scale->load->in_work, 1, memory_order_relaxed);
 }
 
 static void settle(struct weighing *weighing)
@@ -317,6 +317,15 @@ static void on_deadline(int fd, short what, void *arg)
 	deadline_arm(scale);
 }
 
+/* Of two that count at once one may be missed: it is no exact figure. */
+static void load_add(struct scale_load *load)
+{
+	uint32_t now = atomic_fetch_add_explicit(&load->in_work, 1, memory_order_relaxed) + 1;
+
+	if (now > atomic_load_explicit(&load->most, memory_order_relaxed))
+		atomic_store_explicit(&load->most, now, memory_order_relaxed);
+}
+
 /* Begin with the attempt: into work, or into its client's line.  @return false: no memory */
 static bool enter(struct weighing *weighing, struct scale_client *client)
 {
@@ -336,7 +345,7 @@ static bool enter(struct weighing *weighing, struct scale_client *client)
 	deadline_enter(weighing,
 		       (int64_t)weighing->began_us + weighing->config->deadline_ms * 1000);
 	scale->figures.in_work++;
-	atomic_fetch_add_explicit(scale->in_work, 1, memory_order_relaxed);
+	load_add(scale->load);
 	return true;
 }
 
@@ -380,7 +389,7 @@ struct weighing *scale_open(struct scale *scale, struct config *config, const st
 {
 	struct weighing *weighing = scale->spare;
 
-	if (atomic_load_explicit(scale->in_work, memory_order_relaxed) >=
+	if (atomic_load_explicit(&scale->load->in_work, memory_order_relaxed) >=
 	    scale->limits.attempts_max) {
 		scale->figures.overloads++;
 		return NULL;
@@ -478,7 +487,7 @@ struct scale *scale_new(const struct scale_options *options)
 	scale->owner = options->owner;
 	scale->store = options->store;
 	scale->limits = options->limits;
-	scale->in_work = options->in_work != NULL ? options->in_work : &scale->own_in_work;
+	scale->load = options->load != NULL ? options->load : &scale->own_load;
 	event_assign(&scale->run_event, scale->base, -1, EV_PERSIST, on_run, scale);
 	event_assign(&scale->deadline_event, scale->base, -1, 0, on_deadline, scale);
 	if (getrandom(&scale->hash, sizeof(scale->hash), 0) == (ssize_t)sizeof(scale->hash) &&

@@ -34,13 +34,18 @@ struct scale_limits {
 	uint32_t attempts_per_client;
 };
 
+/* Attempts in work of all scales of a process; most is for whoever asks to set back. */
+struct scale_load {
+	_Atomic uint32_t in_work, most;
+};
+
 struct scale_options {
 	struct event_base *base;
 	struct dns *dns;          /* the scale's from now on: freed with it; NULL: DNS facts fail */
 	struct store_port *store; /* kept by the caller; outlives the scale */
 	struct scale_limits limits;
-	_Atomic uint32_t *in_work; /* shared with other scales; NULL: this scale counts alone */
-	void *owner;               /* whoever runs the scale */
+	struct scale_load *load; /* shared with other scales; NULL: this scale counts alone */
+	void *owner;             /* whoever runs the scale */
 };
 
 /* FIGURE(name): counters of a scale since it began; the last two are of now. */

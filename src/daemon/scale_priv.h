@@ -50,8 +50,8 @@ struct scale {
 	struct store_port *store;
 	struct scale_limits limits;
 	struct scale_resolver *resolver;
-	_Atomic uint32_t *in_work;
-	_Atomic uint32_t own_in_work;
+	struct scale_load *load;
+	struct scale_load own_load;
 	struct scale_figures figures;
 	struct hash_key hash;
 	struct scale_client *client[SCALE_CLIENT_SLOTS];

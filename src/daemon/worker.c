@@ -325,7 +325,7 @@ static bool make_scale(struct worker *worker, const char **why_out)
 	struct scale_options options = {
 		.base = worker->base,
 		.limits = scale_limits_of(worker->config),
-		.in_work = &worker->shared->attempts_in_work,
+		.load = &worker->shared->load,
 		.owner = worker,
 	};
 

@@ -20,7 +20,7 @@ struct shared {
 	struct notices *notices; /* mails about limits; NULL: none are wanted */
 	struct census *census;
 	struct dns_cache *dns_cache;
-	_Atomic uint32_t attempts_in_work;
+	struct scale_load load;
 	_Atomic uint64_t decisions; /* the next decision's number */
 	struct greylistd_counts greylistd;
 	int done_fd; /* eventfd: a worker has ended */
