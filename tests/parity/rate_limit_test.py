@@ -335,12 +335,27 @@ smtp_credentials: ~
         assert line in conf, (line, conf)
 
 
+@row(TESTS, 'yaml-aliases')
+def _():
+    same = run('import', 'policyd-rate-limit', '-',
+               text='limits: [[5, 60]]\nlimits_by_id: {anna: [[5, 60]]}\nreport_subject: a b\n')[0]
+    assert same == run('import', 'policyd-rate-limit', '-', text='''%YAML 1.1
+---
+limits: &few [[5, 60]]
+limits_by_id:
+    anna: *few
+report_subject: >-
+    a
+    b
+...
+''')[0]
+
+
 @row(TESTS, 'yaml-refused')
 def _():
-    for text, line in (('limits: &a [[1, 60]]\n', 1), ('a: 1\nlimits: *a\n', 2),
-                       ('limits: !!python/tuple [1]\n', 1), ('a: |\n  text\n', 1),
-                       ('limits:\n\t- [1, 60]\n', 2), ('a: "open\n', 1), ('a: [1, 2\n', 2),
-                       ('a: 1\n  b: 2\n', 2), ('? a\n: b\n', 1), ('%YAML 1.1\n---\n', 1)):
+    for text, line in (('limits: !!python/tuple [1]\n', 1), ('a: 1\nlimits: [*b]\n', 2),
+                       ('limits:\n\t- [1, 60]\n', 2), ('a: "open\n', 2), ('a: [1, 2\n', 2),
+                       ('a: 1\n  b: 2\n', 2), ('a: &b [*b]\n', 1), ('a: 1\n---\na: 2\n', 2)):
         _, errors = run('import', 'policyd-rate-limit', '-', text=text, status=(65,))
         assert re.search(fr'^-:{line}: error: ', errors, re.M), (text, errors)
 

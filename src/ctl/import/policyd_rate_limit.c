@@ -30,11 +30,17 @@ static const struct yaml_node *member(const struct rate_limit *rate,
 				  : yaml_member(rate->root, rate_limit_settings[setting].name.at);
 }
 
+static struct span shown(struct rate_limit *rate, const struct yaml_node *node)
+{
+	TEXT(text, RL_TEXT_MAX * 4);
+
+	text_add_yaml(&text, node);
+	return arena_copy(&rate->arena, text_span(&text));
+}
+
 static void complain(struct rate_limit *rate, const struct yaml_node *node, const char *problem)
 {
-	struct span line = span_first(node->source, span_find(node->source, '\n'));
-
-	settings_complain(&rate->settings, node->line, problem, line);
+	settings_complain(&rate->settings, node->line, problem, shown(rate, node));
 }
 
 static bool bool_of(struct rate_limit *rate, enum rate_limit_setting setting)
@@ -154,14 +160,6 @@ static void read_values(struct rate_limit *rate)
 	rate->limits = (struct rates){ .rate = { { 10, 60000 }, { 150, 86400000 } }, .count = 2 };
 	if (limits != NULL && !rate_limit_rates(rate, limits, &rate->limits))
 		complain(rate, limits, "the default is taken");
-}
-
-static struct span shown(struct rate_limit *rate, const struct yaml_node *node)
-{
-	TEXT(text, RL_TEXT_MAX * 4);
-
-	text_add_yaml(&text, node);
-	return arena_copy(&rate->arena, text_span(&text));
 }
 
 enum err rate_limit_read(struct rate_limit *rate, struct span foreign,

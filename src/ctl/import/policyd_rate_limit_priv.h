@@ -2,7 +2,7 @@
 #pragma once
 #include "ctl/import/policyd_rate_limit.h"
 #include "ctl/import/settings.h"
-#include "ctl/import/yaml.h"
+#include "ctl/import/yaml_tree.h"
 #include "weigh/rates.h"
 
 /* SETTING(name, standard, fate, note) */

@@ -1,9 +1,9 @@
-/* yaml.h -- the YAML that people write configurations in, as a tree.
+/* yaml_tree.h -- the YAML that people write configurations in, as a tree.
  *
- * Understood: maps and lists in block and flow style, plain and quoted scalars on one line,
- * comments, one leading "---".  Refused with its line: anchors, aliases, tags, block scalars,
- * several documents, directives, tabs that indent, scalars over several lines.
- * Source: YAML 1.1, the part of it that a settings file uses.
+ * libyaml reads it, so it is the YAML 1.1 that PyYAML and with it policyd-rate-limit reads,
+ * with anchors, aliases and texts over several lines.  Refused with its line: tags but those of
+ * texts, lists and maps, keys that are no scalars, several documents, an alias within what it
+ * names. A key "<<" is a key like others.
  */
 #pragma once
 #include "base/arena.h"
@@ -16,17 +16,18 @@
 enum {
 	YAML_BYTES_MAX = 1024 * 1024,
 	YAML_DEPTH_MAX = 16,
-	YAML_ARENA_BYTES_MAX = 32 * 1024 * 1024,
+	YAML_NODES_MAX = 600000, /* of a tree, in which an alias counts as what it names */
+	YAML_ARENA_BYTES_MAX = 64 * 1024 * 1024,
 };
 
 enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
 struct yaml_node {
 	enum yaml_kind kind;
-	bool is_quoted;     /* a scalar that is a text, whatever it looks like */
-	struct span text;   /* of a scalar, unescaped */
-	struct span source; /* as it stands in the file */
+	bool is_quoted;   /* a scalar that is a text, whatever it looks like */
+	struct span text; /* of a scalar, unescaped */
 	uint32_t line;
+	uint32_t node_count;     /* it and all below */
 	struct span key;         /* of a member of a map */
 	struct yaml_node *first; /* of a list or map; they stay in order */
 	struct yaml_node *next;
@@ -35,8 +36,8 @@ struct yaml_node {
 /** Read a whole file.
  *
  * @param report    gets "LINE: what is wrong", without the path
- * @param root_out  in the arena and in source; an empty file is an empty scalar
- * @return ERR_SYNTAX; ERR_LIMIT: too large, too deep
+ * @param root_out  in the arena; an empty file is an empty scalar; NULL unless OK
+ * @return ERR_SYNTAX; ERR_LIMIT: too large, too deep; ERR_SYSTEM: no memory
  */
 MUST_USE enum err yaml_read(struct span source, struct arena *arena, struct text *report,
 			    struct yaml_node **root_out);
