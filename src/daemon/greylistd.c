@@ -399,11 +399,11 @@ static void leave(void *self, struct exim_client *client)
 	(void)errand_is_left(errand);
 }
 
-static void note(void *self, enum exim_note note_)
+static void note(void *self, enum front_note note_, struct span peer)
 {
 	struct greylistd *greylistd = self;
 
-	worker_say_exim(greylistd->worker, note_);
+	worker_say_note(greylistd->worker, note_, peer);
 }
 
 /* --- life --- */

@@ -334,6 +334,11 @@ bool daemon_reload(struct daemon *daemon, bool only_tables, struct text *report)
 		text_add(report, SPAN("error: the policy of this conversation is missing\n"));
 		is_right = false;
 	}
+	/* A file that is being written: nobody wants a daemon that runs and serves nobody. */
+	if (is_right && daemon->config->listener_count > 0 && config->listener_count == 0) {
+		text_add(report, SPAN("error: there is no listen any more\n"));
+		is_right = false;
+	}
 	if (is_right)
 		is_right = daemon_open_sockets(daemon, config, report) == OK;
 	if (!is_right) {

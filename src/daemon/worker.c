@@ -77,10 +77,7 @@ static bool serve_one(struct worker *worker, const struct served *served,
 	struct exim *exim = greylistd_front(worker->greylistd);
 
 	if (take_listener(worker, served->id, open_out)) {
-		if (open_out->exim != NULL)
-			exim_listener_set_policy(open_out->exim, served->policy);
-		else
-			front_listener_set_policy(open_out->listener, served->policy);
+		door_listener_set_policy(open_out->listener, served->policy);
 		return true;
 	}
 	*open_out = (struct open_listener){ .id = served->id };
@@ -91,18 +88,10 @@ static bool serve_one(struct worker *worker, const struct served *served,
 		open_out->listener = front_listen(worker->front, served->fd, served->policy);
 		break;
 	case LISTENER_GREYLISTD:
-		open_out->exim = exim_listen(exim, served->fd, served->policy);
+		open_out->listener = exim_listen(exim, served->fd, served->policy);
 		break;
 	}
-	return open_out->listener != NULL || open_out->exim != NULL;
-}
-
-static void close_one(const struct open_listener *open)
-{
-	if (open->exim != NULL)
-		exim_listener_close(open->exim);
-	else
-		front_listener_close(open->listener);
+	return open_out->listener != NULL;
 }
 
 static void serve_listeners(struct worker *worker, const struct worker_setup *setup)
@@ -115,7 +104,7 @@ static void serve_listeners(struct worker *worker, const struct worker_setup *se
 			open_count++;
 	}
 	for (uint8_t i = 0; i < worker->open_count; i++)
-		close_one(&worker->open[i]);
+		door_listener_close(worker->open[i].listener);
 	memcpy(worker->open, open, open_count * sizeof(*open));
 	worker->open_count = open_count;
 }

@@ -19,11 +19,9 @@ struct inbox {
 	struct worker_figures figures;
 };
 
-/* One of the two. */
 struct open_listener {
 	uint32_t id;
-	struct front_listener *listener;
-	struct exim_listener *exim;
+	struct door_listener *listener;
 };
 
 struct worker {
@@ -61,7 +59,7 @@ bool worker_decide(struct worker *worker, const struct weighing *weighing, unsig
 		   struct text *answer);
 
 void worker_say_overload(struct worker *worker);
-void worker_say_exim(struct worker *worker, enum exim_note note);
+void worker_say_note(struct worker *worker, enum front_note note, struct span peer);
 
 /** What the worker's fronts ask for. */
 struct weigher worker_weigher(struct worker *worker);

@@ -226,23 +226,15 @@ static void forget_conversation(void *self, const struct conversation *conversat
 		store_forget_conversation(worker->store, conversation_name(conversation));
 }
 
-static void say_note(void *self, enum front_note note, struct span peer)
+void worker_say_note(struct worker *worker, enum front_note note, struct span peer)
 {
-	struct worker *worker = self;
-
 	log_say(worker->shared->log, kind_of_note[note], LEVEL_WARNING,
 		"warning: client \"%.*s\": %s", SPAN_ARG(peer), text_of_note[note]);
 }
 
-void worker_say_exim(struct worker *worker, enum exim_note note)
+static void say_note(void *self, enum front_note note, struct span peer)
 {
-	static const enum front_note notes[EXIM_NOTE_COUNT] = {
-		[EXIM_NOTE_CONNECTIONS] = NOTE_CONNECTIONS,
-		[EXIM_NOTE_UNFINISHED] = NOTE_UNFINISHED,
-		[EXIM_NOTE_UNREAD] = NOTE_UNREAD,
-	};
-
-	say_note(worker, notes[note], SPAN("greylistd"));
+	worker_say_note(self, note, peer);
 }
 
 static void on_adopted_closed(void *self)

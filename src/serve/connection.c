@@ -33,22 +33,20 @@ static void name_conversation(struct conversation *conversation, uint16_t number
 	conversation->is_remembered = false;
 }
 
-struct connection *connection_new(struct front *front, int in_fd, int out_fd)
+struct connection *connection_new(struct front *front, int in_fd, int out_fd, bool is_adopted)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 
 	if (connection == NULL)
 		return NULL;
-	connection->front = front;
-	connection->in_fd = in_fd;
+	connection->guest.is_adopted = is_adopted;
 	connection->out_fd = out_fd;
 	name_conversation(&connection->conversation, front->number, ++front->conversations);
-	event_assign(&connection->read_event, front->base, in_fd, EV_READ | EV_PERSIST, on_readable,
-		     connection);
-	event_assign(&connection->write_event, front->base, out_fd, EV_WRITE | EV_PERSIST,
+	event_assign(&connection->read_event, front->door.base, in_fd, EV_READ | EV_PERSIST,
+		     on_readable, connection);
+	event_assign(&connection->write_event, front->door.base, out_fd, EV_WRITE | EV_PERSIST,
 		     on_writable, connection);
-	front_enlist(connection, CONNECTION_IDLE);
-	front->figures.connections++;
+	guest_enter(&connection->guest, &front->door, in_fd);
 	return connection;
 }
 
@@ -68,10 +66,12 @@ static bool is_always_ready(int fd)
 
 enum err connection_begin(struct connection *connection)
 {
-	if (!connection->is_adopted || !is_always_ready(connection->in_fd))
+	const struct guest *guest = &connection->guest;
+
+	if (!guest->is_adopted || !is_always_ready(guest->fd))
 		return event_add(&connection->read_event, NULL) == 0 ? OK : ERR_SYSTEM;
 	connection->is_file = true;
-	event_assign(&connection->read_event, connection->front->base, -1, EV_PERSIST, on_readable,
+	event_assign(&connection->read_event, guest->door->base, -1, EV_PERSIST, on_readable,
 		     connection);
 	event_active(&connection->read_event, EV_READ, 0);
 	return OK;
@@ -79,38 +79,21 @@ enum err connection_begin(struct connection *connection)
 
 void connection_close(struct connection *connection)
 {
-	struct front *front = connection->front;
-	bool is_adopted = connection->is_adopted;
+	const struct weigher *weigher = &connection_front(connection)->weigher;
+	bool is_adopted = connection->guest.is_adopted;
 
-	if (connection->state == CONNECTION_WORKING)
-		front->weigher.leave(front->weigher.self, &connection->place);
+	if (connection->guest.state == GUEST_WORKING)
+		weigher->leave(weigher->self, &connection->place);
 	if (connection->has_weighed)
-		front->weigher.forget(front->weigher.self, &connection->conversation);
-	front_unlist(connection);
+		weigher->forget(weigher->self, &connection->conversation);
 	event_del(&connection->read_event);
 	event_del(&connection->write_event);
-	if (!is_adopted) {
-		close(connection->in_fd);
-		census_leave(front->census, connection->source);
-	}
-	front->figures.connections--;
+	guest_leave(&connection->guest);
 	free(connection->in);
 	free(connection->out);
 	free(connection);
-	if (is_adopted && front->weigher.closed != NULL)
-		front->weigher.closed(front->weigher.self);
-}
-
-void connection_note(struct connection *connection, enum front_note note)
-{
-	struct front *front = connection->front;
-	TEXT(peer, IP_TEXT_MAX);
-
-	if (connection->source.family != IP_NONE)
-		text_add_ip(&peer, connection->source);
-	else
-		text_add(&peer, SPAN("local"));
-	front->weigher.note(front->weigher.self, note, text_span(&peer));
+	if (is_adopted && weigher->closed != NULL)
+		weigher->closed(weigher->self);
 }
 
 struct conversation *connection_conversation(struct connection *connection)
@@ -120,7 +103,7 @@ struct conversation *connection_conversation(struct connection *connection)
 
 static void add_answer(struct connection *connection, struct span answer)
 {
-	struct front *front = connection->front;
+	struct front *front = connection_front(connection);
 
 	/* Postfix takes an empty action as a permit. */
 	ENSURE(answer.len > 0 && answer.len < FRONT_ANSWER_BYTES_MAX);
@@ -132,19 +115,18 @@ static void add_answer(struct connection *connection, struct span answer)
 
 static bool decline(struct connection *connection, enum front_note note)
 {
-	connection_note(connection, note);
-	add_answer(connection, connection->front->not_weighed);
+	guest_note(&connection->guest, note);
+	add_answer(connection, connection_front(connection)->not_weighed);
 	return true;
 }
 
 /* @return false: the answer comes later */
 static bool answer_request(struct connection *connection, struct span request)
 {
-	struct front *front = connection->front;
+	struct front *front = connection_front(connection);
 	const struct weigher *weigher = &front->weigher;
 	struct place *place = &connection->place;
-	const void *policy =
-		connection->listener != NULL ? connection->listener->policy : connection->policy;
+	const void *policy = guest_policy(&connection->guest);
 	TEXT(answer, FRONT_ANSWER_BYTES_MAX);
 
 	front->figures.requests++;
@@ -163,8 +145,11 @@ static bool answer_request(struct connection *connection, struct span request)
 		return decline(connection, NOTE_KIND);
 	}
 	connection->has_weighed = true;
-	if (!weigher->weigh(weigher->self, place, &answer))
+	if (!weigher->weigh(weigher->self, place, &answer)) {
+		/* At once: whoever closes it from now on has to leave the place. */
+		guest_enlist(&connection->guest, GUEST_WORKING);
 		return false;
+	}
 	add_answer(connection, text_span(&answer));
 	return true;
 }
@@ -175,7 +160,7 @@ static bool answer_request(struct connection *connection, struct span request)
  */
 static bool write_answers(struct connection *connection)
 {
-	struct text *answers = &connection->front->answers;
+	struct text *answers = &connection_front(connection)->answers;
 	ssize_t written = 0;
 
 	if (answers->len == 0)
@@ -206,13 +191,13 @@ enum served { SERVED_ALL, SERVED_WAITING, SERVED_BLOCKED, SERVED_BROKEN };
 /* Take requests from the front of bytes until one has to wait. */
 static enum served take_requests(struct connection *connection, struct span *bytes)
 {
-	struct front *front = connection->front;
+	struct front *front = connection_front(connection);
 	struct framing *framing = &connection->framing;
 
 	while (bytes->len > 0 && !connection->is_done) {
 		struct span request;
 
-		switch (framing_scan(framing, &front->limits.request, *bytes)) {
+		switch (framing_scan(framing, &front->limits, *bytes)) {
 		case FRAMING_UNFINISHED: return SERVED_ALL;
 		case FRAMING_BROKEN: return SERVED_BROKEN;
 		case FRAMING_COMPLETE: break;
@@ -277,14 +262,12 @@ static void resume_reading(struct connection *connection)
 /* @return false: broken */
 static bool settle_state(struct connection *connection, enum served served, size_t taken)
 {
-	if (served == SERVED_WAITING) {
-		front_enlist(connection, CONNECTION_WORKING);
+	if (served == SERVED_WAITING)
 		return true;
-	}
 	if (connection->out != NULL) {
 		if (event_add(&connection->write_event, NULL) != 0)
 			return false;
-		front_enlist(connection, CONNECTION_WRITING);
+		guest_enlist(&connection->guest, GUEST_WRITING);
 		return true;
 	}
 	if (connection->is_done)
@@ -292,9 +275,9 @@ static bool settle_state(struct connection *connection, enum served served, size
 	resume_reading(connection);
 	/* The time of an unfinished request runs from its first byte. */
 	if (connection->in == NULL)
-		front_enlist(connection, CONNECTION_IDLE);
-	else if (taken > 0 || connection->state != CONNECTION_UNFINISHED)
-		front_enlist(connection, CONNECTION_UNFINISHED);
+		guest_enlist(&connection->guest, GUEST_IDLE);
+	else if (taken > 0 || connection->guest.state != GUEST_UNFINISHED)
+		guest_enlist(&connection->guest, GUEST_UNFINISHED);
 	return true;
 }
 
@@ -302,13 +285,13 @@ static bool settle_state(struct connection *connection, enum served served, size
  * The connection may be gone afterwards. */
 static void connection_serve(struct connection *connection, struct span bytes)
 {
-	struct front *front = connection->front;
+	struct front *front = connection_front(connection);
 	struct span rest = bytes;
 	enum served served = take_requests(connection, &rest);
 
 	if (served == SERVED_BROKEN && connection->framing.fault != FAULT_NONE) {
 		front->figures.broken_requests++;
-		connection_note(connection, note_of_fault[connection->framing.fault]);
+		guest_note(&connection->guest, note_of_fault[connection->framing.fault]);
 	}
 	if (!write_answers(connection) || served == SERVED_BROKEN || !keep(connection, rest) ||
 	    !settle_state(connection, served, bytes.len - rest.len)) {
@@ -319,7 +302,7 @@ static void connection_serve(struct connection *connection, struct span bytes)
 
 void connection_read(struct connection *connection)
 {
-	struct front *front = connection->front;
+	struct front *front = connection_front(connection);
 	char *room = front->in_room;
 	ssize_t len;
 
@@ -333,7 +316,7 @@ void connection_read(struct connection *connection)
 		}
 		room = connection->in + connection->in_len;
 	}
-	len = read(connection->in_fd, room,
+	len = read(connection->guest.fd, room,
 		   connection->in != NULL ? connection->in_room - connection->in_len
 					  : FRONT_READ_BYTES);
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
@@ -355,17 +338,17 @@ static void on_readable(int fd, short what, void *arg)
 	struct connection *connection = arg;
 
 	(void)fd, (void)what;
-	switch (connection->state) {
-	case CONNECTION_IDLE:
-	case CONNECTION_UNFINISHED: connection_read(connection); break;
-	case CONNECTION_WORKING:
-	case CONNECTION_WRITING:
+	switch (connection->guest.state) {
+	case GUEST_IDLE:
+	case GUEST_UNFINISHED: connection_read(connection); break;
+	case GUEST_WORKING:
+	case GUEST_WRITING:
 		/* Only now, as most clients are silent until they have their answer. */
 		if (!connection->is_file)
 			event_del(&connection->read_event);
 		connection->is_paused = true;
 		break;
-	case CONNECTION_STATE_COUNT: ENSURE(false);
+	case GUEST_STATE_COUNT: ENSURE(false);
 	}
 }
 
@@ -393,10 +376,10 @@ static void on_writable(int fd, short what, void *arg)
 
 void connection_answer(struct connection *connection, struct span answer)
 {
-	ENSURE(connection->state == CONNECTION_WORKING);
+	ENSURE(connection->guest.state == GUEST_WORKING);
 	connection->place = (struct place){ 0 };
 	add_answer(connection, answer);
 	/* Nothing is in work any more: whoever closes it now leaves no place. */
-	front_enlist(connection, CONNECTION_IDLE);
+	guest_enlist(&connection->guest, GUEST_IDLE);
 	connection_serve(connection, span_of(connection->in, connection->in_len));
 }

@@ -54,12 +54,14 @@ static void client_close(struct control_client *client)
 	*client = (struct control_client){ 0 };
 }
 
-/* A line that is no object with a verb: NULL.  The caller's. */
+/* A line that is no object with a verb, or a verb with a NUL in it: NULL.  The caller's. */
 static char *verb_of(struct span line)
 {
 	json_t *request = json_loadb(line.at, line.len, JSON_ALLOW_NUL, NULL);
-	const char *verb = json_string_value(json_object_get(request, "verb"));
-	char *copy = verb != NULL ? strdup(verb) : NULL;
+	const json_t *member = json_object_get(request, "verb");
+	const char *verb = json_string_value(member);
+	bool is_whole = verb != NULL && strlen(verb) == json_string_length(member);
+	char *copy = is_whole ? strdup(verb) : NULL;
 
 	json_decref(request);
 	return copy;

@@ -10,24 +10,15 @@
  */
 #pragma once
 #include "serve/census.h"
+#include "serve/door.h"
 #include "serve/exim_command.h"
 
 struct event_base;
 struct exim;
 struct exim_client;
-struct exim_listener;
 
 enum {
-	EXIM_ACCEPTS_MAX = 8,            /* of one listener in one turn of the loop */
 	EXIM_LEFT_BYTES_MAX = 64 * 1024, /* read and dropped before a close */
-};
-
-/* What the front cannot do as asked. */
-enum exim_note {
-	EXIM_NOTE_CONNECTIONS, /* no room for another connection */
-	EXIM_NOTE_UNFINISHED,  /* no command came in time */
-	EXIM_NOTE_UNREAD,      /* an answer was not read in time */
-	EXIM_NOTE_COUNT
 };
 
 /* What stands behind the front: a few functions. */
@@ -44,7 +35,7 @@ struct exim_keeper {
 	void (*more)(void *self, struct exim_client *client);
 	/** The client has gone before it was answered. */
 	void (*leave)(void *self, struct exim_client *client);
-	void (*note)(void *self, enum exim_note note);
+	void (*note)(void *self, enum front_note note, struct span peer);
 };
 
 struct exim_limits {
@@ -80,20 +71,15 @@ MUST_USE struct exim *exim_new(const struct exim_options *options);
 /** Closes all; who is in work is left. */
 void exim_free(struct exim *exim);
 
-/** For connections from now on. */
 void exim_set_limits(struct exim *exim, const struct exim_limits *limits);
 
 /** Serve a socket that listens and does not block; its descriptor is the front's from now on. */
-MUST_USE struct exim_listener *exim_listen(struct exim *exim, int fd, const void *policy);
-void exim_listener_set_policy(struct exim_listener *listener, const void *policy);
-
-/** No connections more; commands that have come are run, with the policy of the listener. */
-void exim_listener_close(struct exim_listener *listener);
+MUST_USE struct door_listener *exim_listen(struct exim *exim, int fd, const void *policy);
 
 /** Stop: no connections more; whose command has come is answered. */
 void exim_drain(struct exim *exim);
 
-const struct exim_figures *exim_figures(const struct exim *exim);
+const struct exim_figures *exim_figures(struct exim *exim);
 
 /** The answer, copied, and the end; the client may be gone afterwards. */
 void exim_answer(struct exim_client *client, struct span answer);

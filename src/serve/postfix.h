@@ -1,24 +1,20 @@
 /* postfix.h -- the front that speaks Postfix's policy delegation protocol: one a worker.
  *
- * A connection is in one of four lists, each ordered by since when: idle, with an unfinished
- * request, in work, or with an answer that the client does not read.  One timer looks at the
- * fronts of the lists; a connection has no timer of its own, and an idle one no buffer.
- * Requests of a connection are answered in order, one at a time.
+ * Requests of a connection are answered in order, one at a time.  An idle one has no buffer.
  * Source: design requirements P1 to P8.
  */
 #pragma once
 #include "serve/census.h"
+#include "serve/door.h"
 #include "serve/policy_request.h"
 #include "serve/weigher.h"
 
 struct event_base;
 struct front;
-struct front_listener;
 
 enum {
 	FRONT_READ_BYTES = 16 * 1024,   /* taken from one connection in one turn of the loop */
 	FRONT_ANSWERS_BYTES = 4 * 1024, /* gathered before they are written */
-	FRONT_ACCEPTS_MAX = 8,          /* of one listener in one turn: others get some, too */
 	FRONT_ANSWER_BYTES_MAX = 2048,
 };
 _Static_assert(FRONT_ANSWERS_BYTES >= FRONT_ANSWER_BYTES_MAX, "the last one fits, too");
@@ -71,13 +67,7 @@ void front_set_limits(struct front *front, const struct front_limits *limits);
  *
  * @param policy  handed to the weigher with each request; never looked at
  */
-MUST_USE struct front_listener *front_listen(struct front *front, int fd, const void *policy);
-
-void front_listener_set_policy(struct front_listener *listener, const void *policy);
-
-/** No connections more; those that came over it are closed after the request in work, or the
- * one that has begun, which goes to the weigher with NULL as its policy. */
-void front_listener_close(struct front_listener *listener);
+MUST_USE struct door_listener *front_listen(struct front *front, int fd, const void *policy);
 
 /** Serve one conversation over two descriptors that are open: the caller's own, not closed.
  * The weigher's closed() is called at its end.
@@ -91,7 +81,7 @@ void front_adopted_set_policy(struct front *front, const void *policy);
  * live until front_free. */
 void front_drain(struct front *front);
 
-const struct front_figures *front_figures(const struct front *front);
+const struct front_figures *front_figures(struct front *front);
 
 /** The answer to what weigher.weigh() left open; the connection may be gone afterwards.
  *

@@ -1,6 +1,8 @@
 """A weighd of one's own for a test: started, spoken to, ended."""
+import ctypes
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -8,6 +10,7 @@ import subprocess
 import tempfile
 
 PATIENCE_S = 10
+PR_CAPBSET_DROP, CAP_SYS_RESOURCE = 24, 24
 
 
 def request(**attributes):
@@ -24,13 +27,15 @@ def request(**attributes):
 class Weighd:
     """The daemon with a configuration; {dir} in it stands for a folder of its own.
 
-    prepare is called with that folder before the start.
+    prepare is called with that folder before the start; descriptors is how many files it may
+    have open.
     """
 
-    def __init__(self, config, workers=2, prepare=None, environment=None):
+    def __init__(self, config, workers=2, prepare=None, environment=None, descriptors=None):
         self.folder = tempfile.mkdtemp(prefix="weighd-abuse-")
         self.workers = workers
         self.environment = environment or {}    # more than ours
+        self.descriptors = descriptors
         with open(self.path("weighd.conf"), "w", encoding="ascii") as file:
             file.write(config.format(dir=self.folder))
         if prepare is not None:
@@ -42,7 +47,7 @@ class Weighd:
             [os.environ["WEIGHD"], "--config", self.path("weighd.conf"), "--workers",
              str(self.workers)],
             stderr=subprocess.PIPE, env={**os.environ, **self.environment},
-            preexec_fn=lambda: signal.signal(signal.SIGPIPE, 0))
+            preexec_fn=self.prepare_process)
         self.log = []
         self.ports = []
         # The line that says it runs is the last of the start.
@@ -57,6 +62,13 @@ class Weighd:
         # Whatever it says from now on must not stop it.
         self.reader = subprocess.Popen(["cat"], stdin=self.process.stderr,
                                        stdout=open(self.path("log"), "ab"))
+
+    def prepare_process(self):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        if self.descriptors is not None:
+            # Without this right, even root's limit stays.
+            ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
 
     def stop(self, number=signal.SIGTERM):
         """End it; the folder stays, and it can be started again there.  The exit status."""

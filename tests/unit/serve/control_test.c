@@ -125,6 +125,8 @@ static void test_lines(void **state)
 		{ "[]\n", "{\"ok\":false,\"error\":\"the line is no JSON object with a verb\"}\n" },
 		{ "{\"verb\":7}\n",
 		  "{\"ok\":false,\"error\":\"the line is no JSON object with a verb\"}\n" },
+		{ "{\"verb\":\"echo\\u0000\"}\n",
+		  "{\"ok\":false,\"error\":\"the line is no JSON object with a verb\"}\n" },
 		{ "{\"verb\":\"x\"}\n", "{\"ok\":false,\"error\":\"no such verb\"}\n" },
 		{ "{\"verb\":\"echo\"}\n{\"verb\":\"echo\",\"n\":2}\n",
 		  "{\"verb\":\"echo\"}\n{\"verb\":\"echo\",\"n\":2}\n" },

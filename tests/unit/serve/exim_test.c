@@ -149,11 +149,11 @@ struct world {
 	struct event_base *base;
 	struct census *census;
 	struct exim *exim;
-	struct exim_listener *listener;
+	struct door_listener *listener;
 	struct sockaddr_in address;
 	struct exim_client *later;
 	unsigned runs, left, parts, parts_wanted;
-	unsigned noted[EXIM_NOTE_COUNT];
+	unsigned noted[NOTE_COUNT];
 };
 
 static char part[PART_BYTES];
@@ -193,10 +193,11 @@ static void leave(void *self, struct exim_client *client)
 		world->later = NULL;
 }
 
-static void note(void *self, enum exim_note note_)
+static void note(void *self, enum front_note note_, struct span peer)
 {
 	struct world *world = self;
 
+	(void)peer;
 	world->noted[note_]++;
 }
 
@@ -377,7 +378,7 @@ static void test_unread(void **state)
 	/* More than the system keeps for a client that does not read. */
 	assert_int_equal(write(fd, "parts", 5), 5);
 	world->parts_wanted = 1000;
-	wait_for(world, &world->noted[EXIM_NOTE_UNREAD]);
+	wait_for(world, &world->noted[NOTE_UNREAD]);
 	assert_int_equal(world->left, 1);
 	assert_int_equal(exim_figures(world->exim)->unread_closed, 1);
 	close(fd);
@@ -390,7 +391,7 @@ static void test_silent(void **state)
 
 	exim_set_limits(world->exim, &(struct exim_limits){ 20, 60000 });
 	fd = client(world, 1);
-	wait_for(world, &world->noted[EXIM_NOTE_UNFINISHED]);
+	wait_for(world, &world->noted[NOTE_UNFINISHED]);
 	assert_answer(world, fd, "");
 	assert_int_equal(world->left, 0);
 }
@@ -476,7 +477,7 @@ static void test_full_of_work(void **state)
 		in_work[i] = world->later;
 	}
 	fd[3] = client(world, 1); /* the fourth of one source */
-	wait_for(world, &world->noted[EXIM_NOTE_CONNECTIONS]);
+	wait_for(world, &world->noted[NOTE_SOURCE]);
 	assert_int_equal(exim_figures(world->exim)->refused_connections, 1);
 	assert_answer(world, fd[3], "");
 	for (unsigned i = 0; i < 3; i++) {

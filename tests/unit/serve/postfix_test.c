@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,7 +27,7 @@ struct world {
 	struct event_base *base;
 	struct census *census;
 	struct front *front;
-	struct front_listener *listener;
+	struct door_listener *listener;
 	struct sockaddr_in address;
 	struct work work[IN_WORK_MAX];
 	unsigned opened, left, forgotten, closed;
@@ -255,6 +256,23 @@ static void test_gone_in_work(void **state)
 	assert_int_equal(world->left, 0);
 }
 
+/* An answer cannot be written any more, and the next request is in work already. */
+static void test_gone_before_an_answer(void **state)
+{
+	struct world *world = *state;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	say(pair[0], REQUEST("a") REQUEST("later"));
+	close(pair[0]);
+	assert_int_equal(front_adopt(world->front, pair[1], pair[1], NULL), OK);
+	while (world->closed == 0)
+		turn(world);
+	assert_int_equal(world->opened, 2);
+	assert_int_equal(world->left, 1);
+	close(pair[1]);
+}
+
 static void test_left_at_the_end(void **state)
 {
 	struct world *world = *state;
@@ -430,7 +448,7 @@ static void test_listener_close(void **state)
 	while (front_figures(world->front)->connections == 0)
 		turn(world);
 	turn(world);
-	front_listener_close(world->listener);
+	door_listener_close(world->listener);
 	say(unfinished, "helo_name=a\n\n");
 	expect(world, unfinished, "action=550 a\n\n");
 	expect(world, unfinished, "");
@@ -489,22 +507,16 @@ static void test_unfinished_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_at_once),
-		TEST(test_in_order),
-		TEST(test_gone_in_work),
-		TEST(test_left_at_the_end),
-		TEST(test_not_weighed),
-		TEST(test_broken),
-		TEST(test_limits),
-		TEST(test_no_room),
-		TEST(test_no_room_for_the_source),
-		TEST(test_slow_reader),
-		TEST(test_drain),
-		TEST(test_listener_close),
-		TEST(test_adopted),
-		TEST(test_idle_time),
-		TEST(test_unfinished_time),
+		TEST(test_at_once),         TEST(test_in_order),
+		TEST(test_gone_in_work),    TEST(test_gone_before_an_answer),
+		TEST(test_left_at_the_end), TEST(test_not_weighed),
+		TEST(test_broken),          TEST(test_limits),
+		TEST(test_no_room),         TEST(test_no_room_for_the_source),
+		TEST(test_slow_reader),     TEST(test_drain),
+		TEST(test_listener_close),  TEST(test_adopted),
+		TEST(test_idle_time),       TEST(test_unfinished_time),
 	};
 
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests_name("serve/postfix", tests, NULL, NULL);
 }
