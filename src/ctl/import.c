@@ -26,16 +26,19 @@ static const struct importer {
 	 * @return EX_OK, or another exit status; report says why */
 	int (*records)(struct import_records *records);
 	const char *path; /* of its file, where none is named */
+	bool has_lists;   /* in its database, for --lists */
 } importers[] = {
-	{ "policyd-weight", import_policyd_weight, false, NULL, "/etc/policyd-weight.conf" },
+	{ "policyd-weight", import_policyd_weight, false, NULL, "/etc/policyd-weight.conf", false },
 	{ "policyd-spf", import_policyd_spf, true, NULL,
-	  "/etc/postfix-policyd-spf-python/policyd-spf.conf" },
-	{ "postgrey", import_postgrey, true, import_postgrey_records, "/etc/default/postgrey" },
-	{ "greylistd", import_greylistd, true, import_greylistd_records, "/etc/greylistd/config" },
-	{ "gld", import_gld, false, import_gld_records, "/etc/gld.conf" },
-	{ "policyd", import_policyd, false, import_policyd_records, "/etc/policyd.conf" },
+	  "/etc/postfix-policyd-spf-python/policyd-spf.conf", false },
+	{ "postgrey", import_postgrey, true, import_postgrey_records, "/etc/default/postgrey",
+	  false },
+	{ "greylistd", import_greylistd, true, import_greylistd_records, "/etc/greylistd/config",
+	  false },
+	{ "gld", import_gld, false, import_gld_records, "/etc/gld.conf", true },
+	{ "policyd", import_policyd, false, import_policyd_records, "/etc/policyd.conf", true },
 	{ "policyd-rate-limit", import_policyd_rate_limit, false, import_policyd_rate_limit_records,
-	  "/etc/policyd-rate-limit.yaml" },
+	  "/etc/policyd-rate-limit.yaml", false },
 };
 
 enum { FOREIGN_BYTES_MAX = 1024 * 1024 };
@@ -76,6 +79,23 @@ static int read_all(int fd, size_t *len_out)
 	return EFBIG;
 }
 
+/* Text it is to be; U+FEFF in front, as some editors write it, is none of it. */
+static int check_text(const char *path, struct span *text)
+{
+	struct span rest = span_first(*text, span_find(*text, '\0')), line;
+	bool is_text = rest.len == text->len;
+	unsigned number = 0;
+
+	while (!is_text && span_cut(&rest, '\n', &line))
+		number++;
+	if (!is_text)
+		ctl_say("%s:%u: error: a NUL: this is no text; is it UTF-16, or compressed?", path,
+			number > 0 ? number : 1);
+	if (span_starts(*text, SPAN("\xef\xbb\xbf")))
+		*text = span_from(*text, 3);
+	return is_text ? EX_OK : EX_DATAERR;
+}
+
 static int read_foreign(const struct import_call *call, struct span *foreign_out)
 {
 	const char *path = call->path;
@@ -90,7 +110,7 @@ static int read_foreign(const struct import_call *call, struct span *foreign_out
 		close(fd);
 	*foreign_out = span_of(room.foreign, len);
 	if (error == 0)
-		return EX_OK;
+		return check_text(path, foreign_out);
 	ctl_say("%s: %s", path, strerror(error));
 	if (error == ENOENT && call->importer->may_be_missing)
 		return EX_OK;
@@ -229,6 +249,8 @@ static int import_file(const struct import_call *call)
 	if (status != EX_OK)
 		return status;
 	err = call->importer->import(foreign, &call->options, &config, &explain, &report);
+	if (err == ERR_LIMIT)
+		config.len = 0; /* a part of it would be another policy */
 	if (call->wants_json) {
 		status = print_json(err == OK, text_span(&config), text_span(&explain),
 				    text_span(&report));
@@ -242,7 +264,7 @@ static int import_file(const struct import_call *call)
 			say_changes(text_span(&explain));
 	}
 	if (err == ERR_LIMIT)
-		ctl_say("%s: too large", call->path);
+		ctl_say("%s: too large: no configuration is written", call->path);
 	return err == OK ? status : EX_DATAERR;
 }
 
@@ -314,6 +336,8 @@ static int import_run(const struct verb *verb, int argc, char **argv)
 		return ctl_usage(verb, "what can be imported: %s", importer_names());
 	call.path = argc - optind == 2 ? argv[optind + 1] : call.importer->path;
 	call.options.path = span_cstr(call.path);
+	if (call.options.lists != NULL && !call.importer->has_lists)
+		return ctl_usage(verb, "%s has no lists in a database", call.importer->name);
 	if (call.database_count == 0)
 		return import_file(&call);
 	if (call.importer->records == NULL)
@@ -325,11 +349,12 @@ const struct verb verb_import = {
 	.name = "import",
 	.summary = "translate another daemon's configuration, and what it remembers",
 	.usage = "DAEMON [FILE] [OPTION ...]\n\n"
-		 "DAEMON: policyd-weight, policyd-spf, postgrey, gld, policyd (v1),\n"
+		 "DAEMON: policyd-weight, policyd-spf, postgrey, greylistd, gld, policyd (v1),\n"
 		 "policyd-rate-limit.  Without FILE it is read where its package has it.\n\n"
 		 "Translate the other daemon's file and write weighd.conf to standard output;\n"
 		 "what became of the settings goes to standard error.  The file is read, never\n"
-		 "run; of policyd-spf and postgrey it may be missing: their defaults are taken.\n"
+		 "run; of policyd-spf, postgrey and greylistd it may be missing: their defaults\n"
+		 "are taken.\n"
 		 "postgrey's is /etc/default/postgrey, or holds its command line.\n\n"
 		 "  --explain        instead, a table of all settings: kept, changed and why,\n"
 		 "                   dropped and why\n"

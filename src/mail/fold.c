@@ -70,3 +70,11 @@ void text_add_folded(struct text *text, struct span sender)
 	text_add_char(text, '@');
 	text_add_lower(text, address_domain(sender));
 }
+
+void text_add_untagged(struct text *text, struct span address)
+{
+	struct span local = address_local(address);
+
+	text_add(text, span_first(local, span_find(local, '+')));
+	text_add(text, span_from(address, local.len));
+}

@@ -10,3 +10,7 @@
 
 /** Add the folded sender, in lower case. */
 void text_add_folded(struct text *text, struct span sender);
+
+/** Add an address without its tag: what stands from the first '+' on in its local part (RFC 5233's
+ * detail).  An address without '@' is all local part. */
+void text_add_untagged(struct text *text, struct span address);

@@ -165,7 +165,7 @@ static struct term attribute_term(struct body *body, enum expr_kind kind, enum a
 	return term;
 }
 
-/* sender.local, sender.folded, client_name.domain */
+/* sender.local, sender.folded, sender.untagged, client_name.domain */
 static struct term part_term(struct body *body, struct span name, struct span part,
 			     struct place place)
 {
@@ -179,9 +179,12 @@ static struct term part_term(struct body *body, struct span name, struct span pa
 
 	if (!attribute_find(name, &attribute))
 		return term_none(place);
-	if (span_equal(part, SPAN("folded")) &&
-	    (attribute == ATTRIBUTE_sender || attribute == ATTRIBUTE_recipient))
-		return attribute_term(body, EXPR_FOLDED, attribute, place);
+	if (attribute == ATTRIBUTE_sender || attribute == ATTRIBUTE_recipient) {
+		if (span_equal(part, SPAN("folded")))
+			return attribute_term(body, EXPR_FOLDED, attribute, place);
+		if (span_equal(part, SPAN("untagged")))
+			return attribute_term(body, EXPR_UNTAGGED, attribute, place);
+	}
 	if (!is_domain && !span_equal(part, SPAN("local")))
 		return term_none(place);
 	for (size_t i = 0; i < sizeof(with_local) / sizeof(*with_local); i++)

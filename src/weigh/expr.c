@@ -100,6 +100,14 @@ static struct value evaluate_folded(const struct expr *expr, const struct walk *
 	return value_kept(walk, &text);
 }
 
+static struct value evaluate_untagged(const struct expr *expr, const struct walk *walk)
+{
+	TEXT(text, FOLDED_TEXT_MAX);
+
+	text_add_untagged(&text, span_first(attribute_of(expr, walk), FOLDED_TEXT_MAX));
+	return value_kept(walk, &text);
+}
+
 static struct value evaluate_client_network(const struct expr *expr, const struct walk *walk)
 {
 	struct ip client = walk->attempt->client;
@@ -547,6 +555,7 @@ struct value expr_evaluate(const struct expr *expr, const struct walk *walk)
 		[EXPR_TRUTH_OF] = evaluate_truth_of,
 		[EXPR_TEXT_OF] = evaluate_text_of,
 		[EXPR_FOLDED] = evaluate_folded,
+		[EXPR_UNTAGGED] = evaluate_untagged,
 		[EXPR_IN_SET] = evaluate_in_set,
 		[EXPR_GREYLIST] = evaluate_greylist_field,
 		[EXPR_LIMIT] = evaluate_limit_field,

@@ -74,6 +74,7 @@ enum expr_kind {
 	EXPR_TRUTH_OF, /* text not empty, number not 0, address known */
 	EXPR_TEXT_OF,  /* any value as text, for templates */
 	EXPR_FOLDED,   /* sender.folded: mail/fold.h */
+	EXPR_UNTAGGED, /* sender.untagged: mail/fold.h */
 	EXPR_IN_SET,   /* key in what was remembered: set */
 	EXPR_GREYLIST, /* greylist.FIELD: field is enum greylist_field; of the last greylist */
 	EXPR_LIMIT,    /* NAME.FIELD: limit is the ordinal, field enum limit_field; also limit.FIELD

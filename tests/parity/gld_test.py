@@ -33,6 +33,9 @@ COPY public.greylist (ip, sender, recipient, first, last, n) FROM stdin;
 192.0.2.0\tA@x.example\tb@y.example\t1700000000\t1700000500\t3
 \\.
 """
+# as columns of the type char(n) are dumped
+PADDED = COPY.replace('192.0.2.0', '192.0.2.0'.ljust(16)).replace(
+    'A@x.example', 'A@x.example'.ljust(242)).replace('b@y.example', 'b@y.example'.ljust(242))
 
 
 def config(text='', *arguments, **more):
@@ -127,8 +130,19 @@ def _():
 
 @row(TESTS, 'no-folding')
 def _():
-    for sender in ('a+x@x.example', 'list-12@x.example', 'prvs=0123456789=a@x.example'):
+    for sender in ('list-12@x.example', 'prvs=0123456789=a@x.example'):
         differs_by('sender', sender)
+    differs_by('recipient', 'b+x@y.example')
+
+
+@row(TESTS, 'extension')
+def _():
+    seq = sequence(config(), sender='list+1@x.example')
+    seq.ask(0, 'greylist')
+    seq.ask(100, 'pass', sender='list+2+3@x.example')
+    seq.ask(101, 'pass', sender='list@x.example')
+    seq.ask(102, 'greylist', sender='+@x.example')
+    seq.check()
 
 
 @row(TESTS, 'empty-sender')
@@ -257,6 +271,15 @@ def _():
     seq = sequence(with_lists())
     seq.ask(0, 'pass', client_address='198.51.100.255')
     seq.ask(0, 'greylist', client_address='198.51.101.0')
+    seq.check()
+
+
+@row(TESTS, 'white-lightgrey')
+def _():
+    seq = sequence(with_lists('LIGHTGREY=1\n'))
+    seq.ask(0, 'pass', client_address='192.0.2.4')
+    seq.ask(0, 'greylist', client_address='192.0.2.5')
+    seq.ask(0, 'greylist', client_address='192.0.2.0')
     seq.check()
 
 
@@ -437,8 +460,9 @@ def _():
 
 @row(TESTS, 'import-postgres')
 def _():
-    found = records(dump=COPY)
-    assert [entry['key'] for entry in found] == ['192.0.2.0 a@x.example b@y.example'], found
+    for dump in (COPY, PADDED):
+        found = records(dump=dump)
+        assert [entry['key'] for entry in found] == ['192.0.2.0 a@x.example b@y.example'], found
 
 
 if __name__ == '__main__':

@@ -426,6 +426,39 @@ def _():
           (601, 'pass'), (2 * DAY, 'pass'))
 
 
+@row(TESTS, 'null-greylist')
+def _():
+    asked(config(), (0, 'greylist', {'sender': ''}), (300, 'pass', {'sender': ''}))
+    found = records({'triplet': [('<>', 'b@y.example', '192.0.2', 1700000000, 1700000300, 1)]})
+    assert [entry['key'] for entry in found] == ['192.0.2.0/24 <> b@y.example'], found
+
+
+@row(TESTS, 'case')
+def _():
+    asked(config(), (0, 'greylist', {'sender': 'A@X.example', 'recipient': 'B@y.example'}),
+          (300, 'pass'))
+    conf = plain({'blacklist_sender': [('spam@x.example', '', 0), ('@bad.example', '', 0)],
+                  'blacklist_dnsname': [('%.bulk.example', '', 0)],
+                  'blacklist_helo': [('mine.example',)], 'spamtrap': [('trap@y.example', 1)]},
+                 BLACKLISTSENDER=1, BLACKLISTDNSNAME=1, BLACKLIST_HELO=1, SPAMTRAPPING=1,
+                 BLACKLISTING=1)
+    asked(conf, (0, 'pass'), (0, 'defer', {'sender': 'SPAM@X.EXAMPLE'}),
+          (0, 'defer', {'sender': 'any@BAD.example'}),
+          (0, 'defer', {'client_name': 'A.Bulk.Example'}),
+          (0, 'reject', {'recipient': 'TRAP@y.example', 'client_address': '192.0.2.8'}),
+          (0, 'defer', {'helo_name': 'MINE.example', 'client_address': '192.0.2.9'}))
+
+
+@row(TESTS, 'units')
+def _():
+    for unit, period in (('90s', '90s'), ('4m', '4m'), ('5h', '5h'), ('6d', '6d'), ('2w', '14d'),
+                         ('1M', '31d'), ('1Y', '372d')):
+        conf = config(RECIPIENTTHROTTLE=1, RECIPIENTTIMELIMIT=unit)
+        assert f' 64/{period} ' in conf, (unit, conf)
+    errors = run('import', 'policyd', '-', text='TRIPLET_TIME=5\n', status=(65,))[1]
+    assert '-:1: error: no time with its unit' in errors, errors
+
+
 @row(TESTS, 'greylist-off')
 def _():
     asked(config(GREYLISTING=0), (0, 'pass'))

@@ -382,6 +382,10 @@ WORLDS = (
     ('by host', ['--lookup-by-host', '--auto-whitelist-clients=3']),
     ('texts', ['--greylist-text=come back in %s s, %r, %s', '--greylist-action=DEFER_IF_REJECT']),
     ('code', ['--greylist-action=451', '--greylist-text=4.7.0 %s']),
+    ('privacy', ['--privacy', '--auto-whitelist-clients=4', '--delay=10', '--retry-window=2h']),
+    ('whole addresses', ['--ipv4cidr=32', '--ipv6cidr=128', '--retry-window=1']),
+    ('own header', ['--x-greylist-header=X-Grey: delayed %t seconds at %h; %d',
+                    '--hostname=mx.grey.example', '--lookup-by-subnet']),
     ('young', ['--max-age=1', '--delay=60', '--auto-whitelist-clients=2']),
 )
 

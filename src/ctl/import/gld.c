@@ -32,6 +32,7 @@ void gld_read(struct settings *settings, struct span foreign, const struct impor
 struct white_list {
 	struct arena arena;
 	struct list senders, domains, networks;
+	struct text *report;
 	uint64_t unknown;
 };
 
@@ -68,21 +69,23 @@ static void take_white(void *owner, const struct sql_row *row)
 	struct span item;
 
 	if (!span_equal_nocase(row->table, SPAN("whitelist")) ||
-	    !sql_row_text(row, "mail", 0, &item) || item.len == 0)
+	    !sql_row_char(row, "mail", 0, &item) || item.len == 0)
 		return;
 	if (item.at[0] == '@' && item.len > 1)
 		list_add(&white->domains, span_from(item, 1));
 	else if (span_find(item, '@') < item.len)
 		list_add(&white->senders, item);
 	else if (!add_address(&white->networks, item) && !add_network24(&white->networks, item))
-		white->unknown++;
+		sql_row_leave_out(row, &white->unknown, white->report, "none of gld's four forms",
+				  item);
 }
 
 static enum err write_white_list(struct text *config, const struct import_options *options,
 				 struct text *report)
 {
-	struct white_list white = { 0 };
-	struct sql_dump dump = { .row = take_white, .owner = &white };
+	static const char *const wanted[] = { "whitelist", NULL };
+	struct white_list white = { .report = report };
+	struct sql_dump dump = { .wanted = wanted, .row = take_white, .owner = &white };
 	enum err err;
 
 	arena_init(&white.arena, LIST_ARENA_BYTES_MAX);
@@ -171,7 +174,8 @@ static void write_greylist(struct settings *settings, struct text *config)
 		text_add(config, SPAN("\t# TRAINING: all is done, and all passes\n\tobserve "));
 	else
 		text_add_char(config, '\t');
-	text_addf(config, "greylist for %llds within %dd remember %dd by %s, sender, recipient",
+	text_addf(config,
+		  "greylist for %llds within %dd remember %dd by %s, sender.untagged, recipient",
 		  wait, GLD_WITHIN_DAYS, GLD_REMEMBER_DAYS, by);
 	if (trust > 0)
 		text_addf(config, " trust %lld for %dd every 0 of %s", trust, GLD_REMEMBER_DAYS,

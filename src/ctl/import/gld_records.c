@@ -61,6 +61,12 @@ static int64_t seconds_of(const struct sql_row *row, const char *column, unsigne
 	return s < 0 ? 0 : s > S_MAX ? S_MAX : s;
 }
 
+static void leave_out(struct gld_records *gld, const struct sql_row *row, const char *why,
+		      struct span value)
+{
+	sql_row_leave_out(row, &gld->wrong, gld->records->report, why, value);
+}
+
 static void take_triplet(void *owner, const struct sql_row *row)
 {
 	struct gld_records *gld = owner;
@@ -76,12 +82,21 @@ static void take_triplet(void *owner, const struct sql_row *row)
 
 	if (!span_equal_nocase(row->table, SPAN("greylist")))
 		return;
-	if (!sql_row_text(row, "ip", 0, &address) || !sql_row_text(row, "sender", 1, &sender) ||
-	    !sql_row_text(row, "recipient", 2, &recipient) ||
-	    !add_client(&client, address, gld->by_network) || triplet.first_ms == 0) {
-		gld->wrong++;
+	if (!sql_row_char(row, "ip", 0, &address) || !sql_row_char(row, "sender", 1, &sender) ||
+	    !sql_row_char(row, "recipient", 2, &recipient)) {
+		leave_out(gld, row, "ip, sender or recipient is missing", SPAN(""));
 		return;
 	}
+	if (!add_client(&client, address, gld->by_network)) {
+		leave_out(gld, row, "no address", address);
+		return;
+	}
+	if (triplet.first_ms == 0) {
+		leave_out(gld, row, "no time", address);
+		return;
+	}
+	if (triplet.last_ms < triplet.first_ms)
+		triplet.last_ms = triplet.first_ms;
 	if (triplet.passes > 0) {
 		triplet.passed_ms = triplet.last_ms; /* gld does not keep when it first did */
 		if (gld->trust > 0)
@@ -154,7 +169,8 @@ int import_gld_records(struct import_records *records)
 {
 	static struct settings settings;
 	struct gld_records gld = { .records = records };
-	struct sql_dump dump = { .row = take_triplet, .owner = &gld };
+	static const char *const wanted[] = { "greylist", NULL };
+	struct sql_dump dump = { .wanted = wanted, .row = take_triplet, .owner = &gld };
 	int status = EX_OK;
 
 	gld_read(&settings, records->foreign, records->options, records->report);
@@ -168,14 +184,19 @@ int import_gld_records(struct import_records *records)
 	};
 	arena_init(&gld.arena, LIST_ARENA_BYTES_MAX);
 	gld.returned.arena = &gld.arena;
-	for (size_t i = 0; i < records->path_count; i++)
-		if (sql_file_read(records->path[i], &dump, records->report) != OK)
-			status = EX_DATAERR;
+	for (size_t i = 0; i < records->path_count; i++) {
+		enum err err = sql_file_read(records->path[i], &dump, records->report);
+
+		if (err != OK)
+			status = sql_file_status(err);
+	}
 	write_trusted(&gld);
 	text_addf(records->report, "%llu triplets taken, %llu rows left out\n",
 		  (unsigned long long)gld.taken, (unsigned long long)gld.wrong);
-	if (gld.returned.is_full)
+	if (gld.returned.is_full) {
 		text_add(records->report, SPAN("too many clients: not all are trusted\n"));
+		status = EX_DATAERR;
+	}
 	arena_release(&gld.arena);
 	return status;
 }

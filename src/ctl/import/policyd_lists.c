@@ -19,14 +19,15 @@ static void add_mail(struct span item, struct list *addresses, struct list *doma
 		list_add(domains, span_from(item, 1));
 }
 
-static void add_network(struct policyd_lists *lists, struct span item, struct list *narrow,
-			struct list *wide)
+static void add_network(struct policyd_lists *lists, const struct sql_row *row, struct span item,
+			struct list *narrow, struct list *wide)
 {
 	TEXT(network, IP_TEXT_MAX + 4);
 	bool is_wide;
 
 	if (!policyd_network(item, &network, &is_wide))
-		lists->left_out++;
+		sql_row_leave_out(row, &lists->left_out, lists->settings->report,
+				  "no address or network", item);
 	else
 		list_add(is_wide ? wide : narrow, text_span(&network));
 }
@@ -49,7 +50,7 @@ static void take_white(struct policyd_lists *lists, const struct sql_row *row)
 	struct span item;
 
 	if (list_item(row, "_whitelist", &item))
-		add_network(lists, item, &lists->white, &lists->white_wide);
+		add_network(lists, row, item, &lists->white, &lists->white_wide);
 }
 
 static void take_black(struct policyd_lists *lists, const struct sql_row *row)
@@ -57,7 +58,7 @@ static void take_black(struct policyd_lists *lists, const struct sql_row *row)
 	struct span item;
 
 	if (list_item(row, "_blacklist", &item))
-		add_network(lists, item, &lists->black, &lists->black_wide);
+		add_network(lists, row, item, &lists->black, &lists->black_wide);
 }
 
 static void take_white_sender(struct policyd_lists *lists, const struct sql_row *row)
@@ -191,10 +192,11 @@ static void take_throttle(struct policyd_lists *lists, const struct sql_row *row
 	int64_t window =
 		window_of(lists, sql_row_number(row, "_time_limit", 6), POLICYD_SENDERTIMELIMIT);
 	TEXT(key, KEY_BYTES_MAX);
-	struct span from;
+	struct span from = { 0 };
 
 	if (!sql_row_text(row, "_from", 0, &from) || !throttle_key(lists, from, &key)) {
-		lists->left_out++;
+		sql_row_leave_out(row, &lists->left_out, lists->settings->report,
+				  "no sender that is counted", from);
 		return;
 	}
 	/* What was copied from the file when the sender was first seen says nothing of its own. */
@@ -255,7 +257,8 @@ static void take_row(void *owner, const struct sql_row *row)
 enum err policyd_lists_read(struct policyd_lists *lists, const char *path,
 			    struct settings *settings)
 {
-	struct sql_dump dump = { .row = take_row, .owner = lists };
+	const char *wanted[sizeof(tables) / sizeof(*tables) + 1] = { NULL };
+	struct sql_dump dump = { .wanted = wanted, .row = take_row, .owner = lists };
 	struct list *const all[] = {
 		&lists->white,         &lists->white_wide,    &lists->white_senders,
 		&lists->white_domains, &lists->white_names,   &lists->black,
@@ -273,6 +276,8 @@ enum err policyd_lists_read(struct policyd_lists *lists, const char *path,
 	lists->settings = settings;
 	lists->is_by_host = settings_switch(settings, POLICYD_SENDER_THROTTLE_HOST) &&
 			    !settings_switch(settings, POLICYD_SENDER_THROTTLE_SASL);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		wanted[i] = tables[i].table.at;
 	err = sql_file_read(path, &dump, settings->report);
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		is_full |= all[i]->is_full;

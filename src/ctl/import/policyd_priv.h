@@ -67,6 +67,8 @@
 	SETTING(SENDERTHROTTLE, "0", KEPT, NULL)                                                   \
 	SETTING(SENDER_THROTTLE_SASL, "0", KEPT, NULL)                                             \
 	SETTING(SENDER_THROTTLE_HOST, "1", KEPT, NULL)                                             \
+	SETTING(SENDER_THROTTLE_ENVELOPE, "0", CHANGED,                                            \
+		"of 1.9: by sender where neither _SASL nor _HOST is on")                           \
 	SETTING(QUOTA_EXCEEDED_TEMP_REJECT, "1", KEPT, NULL)                                       \
 	SETTING(SENDER_QUOTA_REJECTION, "Quota Exceeded.", KEPT, NULL)                             \
 	SETTING(SENDER_SIZE_REJECTION, "Message size too big.", KEPT, NULL)                        \
@@ -85,7 +87,8 @@
 	SETTING(RECIPIENTMSGLIMIT, "64", CHANGED, "in any such time")                              \
 	SETTING(RECIPIENTTIMELIMIT, "1h", CHANGED, "the time slides")                              \
 	SETTING(RECIPIENT_QUOTA_REJECTION, "Quota Exceeded.", KEPT, NULL)                          \
-	SETTING(RECIPIENT_INACTIVE_EXPIRE, "31d", DROPPED, "what is out of its time is forgotten")
+	SETTING(RECIPIENT_INACTIVE_EXPIRE, "31d", DROPPED, "what is out of its time is forgotten") \
+	SETTING(RCPT_ACL, "0", DROPPED, "of 1.9: write the rows of rcpt_acl as statements")
 
 enum policyd_setting {
 #define SETTING(name, standard, fate, note) POLICYD_##name,

@@ -26,14 +26,15 @@ static void take_row(void *owner, const struct sql_row *row)
 	struct rate_limit_records *all = owner;
 	long long amount = (long long)sql_row_number(row, "recipient_count", 2);
 	long long s = (long long)sql_row_number(row, "date", 1);
-	struct span id;
+	struct span id = { 0 };
 	TEXT(text, RL_ID_MAX + 64);
 
 	if (!span_equal_nocase(row->table, SPAN("mail_count")))
 		return;
 	if (!sql_row_text(row, "id", 0, &id) || id.len == 0 || id.len > RL_ID_MAX ||
 	    span_find(id, SEPARATOR) < id.len || s <= 0 || s > INT32_MAX) {
-		all->left_out++;
+		sql_row_leave_out(row, &all->left_out, all->records->report, "no id, or no date",
+				  id);
 		return;
 	}
 	if (amount < 1 || all->rate->count_mode == 2)
@@ -150,16 +151,20 @@ int import_policyd_rate_limit_records(struct import_records *records)
 {
 	static struct rate_limit rate;
 	struct rate_limit_records all = { .records = records, .rate = &rate };
-	struct sql_dump dump = { .row = take_row, .owner = &all };
+	static const char *const wanted[] = { "mail_count", NULL };
+	struct sql_dump dump = { .wanted = wanted, .row = take_row, .owner = &all };
 	int status = EX_OK;
 
 	if (rate_limit_read(&rate, records->foreign, records->options, records->report) != OK)
 		status = EX_DATAERR;
 	arena_init(&all.arena, ROWS_BYTES_MAX);
 	all.rows.arena = &all.arena;
-	for (size_t i = 0; i < records->path_count; i++)
-		if (sql_file_read(records->path[i], &dump, records->report) != OK)
-			status = EX_DATAERR;
+	for (size_t i = 0; i < records->path_count; i++) {
+		enum err err = sql_file_read(records->path[i], &dump, records->report);
+
+		if (err != OK)
+			status = sql_file_status(err);
+	}
 	count_ids(&all);
 	text_addf(records->report, "%zu rows of %llu ids taken, %llu rows left out\n",
 		  all.rows.count, (unsigned long long)all.ids, (unsigned long long)all.left_out);

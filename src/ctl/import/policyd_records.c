@@ -30,6 +30,12 @@ static int64_t seconds_of(const struct sql_row *row, const char *column, unsigne
 	return s < 0 ? 0 : s > S_MAX ? S_MAX : s;
 }
 
+static void leave_out(struct policyd_records *policyd, const struct sql_row *row, const char *why,
+		      struct span value)
+{
+	sql_row_leave_out(row, &policyd->left_out, policyd->records->report, why, value);
+}
+
 static void write_entry(struct policyd_records *policyd, struct store_entry entry)
 {
 	import_record_write(policyd->records, &entry);
@@ -65,7 +71,7 @@ static void take_triplet(struct policyd_records *policyd, const struct sql_row *
 		.last_ms = seconds_of(row, "_datelast", 4) * second_ms,
 		.passes = seconds_of(row, "_count", 5),
 	};
-	struct span sender, recipient, host;
+	struct span sender, recipient, host = { 0 };
 	TEXT(client, IP_TEXT_MAX + 4);
 	TEXT(key, KEY_ROOM);
 	TEXT(value, TRIPLET_TEXT_MAX);
@@ -73,7 +79,7 @@ static void take_triplet(struct policyd_records *policyd, const struct sql_row *
 	if (!sql_row_text(row, "_from", 0, &sender) || !sql_row_text(row, "_rcpt", 1, &recipient) ||
 	    !sql_row_text(row, "_host", 2, &host) || triplet.first_ms == 0 ||
 	    !add_host(&client, host, policyd->octets)) {
-		policyd->left_out++;
+		leave_out(policyd, row, "no such network, or no time", host);
 		return;
 	}
 	if (triplet.passes > 0)
@@ -106,7 +112,8 @@ static void take_listed(struct policyd_records *policyd, const struct sql_row *r
 	if (!sql_row_text(row, column, 0, &item) || expires_s == 0)
 		return;
 	if (!policyd_network(item, &network, &is_wide) || is_wide) {
-		policyd->left_out++;
+		leave_out(policyd, row, is_wide ? "wider than a /24" : "no address or network",
+			  item);
 		return;
 	}
 	write_entry(policyd, (struct store_entry){ .class = STORE_KNOWN,
@@ -218,7 +225,7 @@ static void take_throttle(struct policyd_records *policyd, const struct sql_row 
 		return;
 	counter.subject = subject_of(policyd, from, &key);
 	if (counter.subject == NULL || key.overrun) {
-		policyd->left_out++;
+		leave_out(policyd, row, "no sender that is counted", from);
 		return;
 	}
 	counter.key = text_span(&key);
@@ -277,7 +284,8 @@ int import_policyd_records(struct import_records *records)
 {
 	static struct settings settings;
 	struct policyd_records policyd = { .records = records, .settings = &settings };
-	struct sql_dump dump = { .row = take_row, .owner = &policyd };
+	const char *wanted[sizeof(tables) / sizeof(*tables) + 1] = { NULL };
+	struct sql_dump dump = { .wanted = wanted, .row = take_row, .owner = &policyd };
 	int status = EX_OK;
 
 	policyd_read(&settings, records->foreign, records->options, records->report);
@@ -290,9 +298,14 @@ int import_policyd_records(struct import_records *records)
 	};
 	if (policyd.terms.keep_ms == 0)
 		policyd.terms.keep_ms = RATE_PERIOD_MS_MAX;
-	for (size_t i = 0; i < records->path_count; i++)
-		if (sql_file_read(records->path[i], &dump, records->report) != OK)
-			status = EX_DATAERR;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		wanted[i] = tables[i].table.at;
+	for (size_t i = 0; i < records->path_count; i++) {
+		enum err err = sql_file_read(records->path[i], &dump, records->report);
+
+		if (err != OK)
+			status = sql_file_status(err);
+	}
 	text_addf(records->report,
 		  "%llu triplets, %llu rows of lists, %llu counters taken, %llu rows left out\n",
 		  (unsigned long long)policyd.triplets, (unsigned long long)policyd.listed,

@@ -64,9 +64,9 @@ enum postgrey_takes { TAKES_NOTHING, TAKES_TEXT, TAKES_TEXT_OR_NOTHING, TAKES_FI
 	OPTION(VERBOSE, "verbose|v", TAKES_NOTHING, "", FATE_DROPPED,                              \
 	       "the log has a line for each decision")                                             \
 	OPTION(QUIET, "quiet|q", TAKES_NOTHING, "", FATE_DROPPED, "as --verbose")                  \
-	OPTION(HELP, "help|h", TAKES_NOTHING, "", FATE_DROPPED, NULL)                              \
-	OPTION(MAN, "man", TAKES_NOTHING, "", FATE_DROPPED, NULL)                                  \
-	OPTION(VERSION, "version", TAKES_NOTHING, "", FATE_DROPPED, NULL)
+	OPTION(HELP, "help|h", TAKES_NOTHING, "", FATE_DROPPED, "with it postgrey does not run")   \
+	OPTION(MAN, "man", TAKES_NOTHING, "", FATE_DROPPED, "as --help")                           \
+	OPTION(VERSION, "version", TAKES_NOTHING, "", FATE_DROPPED, "as --help")
 
 enum postgrey_option {
 #define OPTION(symbol, names, takes, standard, fate, note) POSTGREY_##symbol,

@@ -65,7 +65,9 @@ void settings_take(struct settings *settings, struct span name, struct span valu
 
 void settings_read(struct settings *settings, struct span file)
 {
-	struct span line;
+	uint32_t strange_at = 0; /* the first line that is no comment */
+	struct span line, strange = { 0 };
+	bool has_settings = false;
 
 	for (uint32_t number = 1; span_cut(&file, '\n', &line); number++) {
 		size_t equals;
@@ -75,14 +77,24 @@ void settings_read(struct settings *settings, struct span file)
 			line.len--;
 		line = span_trim(line);
 		equals = span_find(line, '=');
-		if (equals == line.len || line.at[0] == '#')
+		if (line.len == 0 || line.at[0] == '#')
+			continue;
+		if (strange_at == 0) {
+			strange_at = number;
+			strange = line;
+		}
+		if (equals == line.len)
 			continue;
 		value = span_trim(span_from(line, equals + 1));
 		if (value.len >= 2 && span_starts(value, SPAN("\"")))
 			value = span_first(span_from(value, 1),
 					   span_find(span_from(value, 1), '"'));
 		settings_take(settings, span_trim(span_first(line, equals)), value, number);
+		has_settings = true;
 	}
+	if (strange_at > 0 && !has_settings)
+		settings_complain(settings, strange_at, "no NAME=value is in this file",
+				  name_alone(strange));
 }
 
 /* --- values --- */

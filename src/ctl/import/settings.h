@@ -42,7 +42,8 @@ void settings_init(struct settings *settings);
 void settings_take(struct settings *settings, struct span name, struct span value, uint32_t line);
 
 /** All lines "NAME=value" of a file; values may stand in double quotes.  Empty lines, lines
- * without '=' and lines that begin with '#' say nothing. */
+ * without '=' and lines that begin with '#' say nothing.  A file of other lines alone is a mistake:
+ * it is somebody else's. */
 void settings_read(struct settings *settings, struct span file);
 
 /** Report what is wrong: "PATH:LINE: error: problem: "word"". */

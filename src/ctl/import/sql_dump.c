@@ -51,6 +51,8 @@ static bool table_take(struct reader *r)
 		goes_on = (!is_quoted && name.len == 0) || sql_peek(r) == '.';
 		sql_token_next(r);
 	}
+	if (now->table_len > 0)
+		(void)sql_dump_wants(r->dump, span_of(now->table, now->table_len));
 	return now->table_len > 0;
 }
 
@@ -121,6 +123,7 @@ static void row_end(struct reader *r)
 		r->dump->skipped++;
 		return;
 	}
+	r->row.path = r->dump->path;
 	r->row.table = span_of(r->now.table, r->now.table_len);
 	r->row.line = r->dump->line + 1;
 	r->row.name_count = columns == NULL ? 0 : columns->count;
@@ -214,44 +217,50 @@ static int copy_unescape(struct reader *r)
 	return number & 0xff;
 }
 
-/* A field up to its tab or the end of its line.  @return what ended it */
-static int copy_field(struct reader *r, bool *is_null_out)
+struct copied {
+	bool is_null, is_dot; /* it is \N; it begins with \. */
+	int ended_by;
+};
+
+/* A field up to its tab or the end of its line. */
+static struct copied copy_field(struct reader *r)
 {
+	struct copied field = { 0 };
 	int c;
 
 	r->token.len = 0;
 	r->token.is_cut = false;
-	*is_null_out = false;
 	while ((c = sql_take(r)) != END && c != '\t' && c != '\n') {
+		if (c == '\r' && sql_peek(r) == '\n')
+			continue; /* of a line's end; one that is text is written \r */
 		if (c == '\\') {
+			field.is_dot |= r->token.len == 0 && sql_peek(r) == '.';
 			c = copy_unescape(r);
-			*is_null_out |= c == NO_VALUE;
+			field.is_null |= c == NO_VALUE;
 			if (c == NO_VALUE || c == END)
 				continue;
 		}
 		sql_token_keep(&r->token, c);
 	}
-	return c;
+	field.ended_by = c;
+	return field;
 }
 
 /* The lines behind "FROM stdin;", up to "\.".  @return false: the dump ends before */
 static bool copy_rows(struct reader *r)
 {
 	for (;;) {
-		int ended_by;
+		struct copied field;
 
 		row_begin(r);
 		do {
-			bool is_null;
-
-			ended_by = copy_field(r, &is_null);
-			if (ended_by == END)
+			field = copy_field(r);
+			if (field.ended_by == END)
 				return false;
 			r->is_odd |= r->token.is_cut;
-			value_add(r, sql_token_text(&r->token), is_null);
-		} while (ended_by == '\t');
-		/* "\." is what is left of its line, unescaped */
-		if (r->row.count == 1 && span_equal(r->row.value[0].text, SPAN(".")))
+			value_add(r, sql_token_text(&r->token), field.is_null);
+		} while (field.ended_by == '\t');
+		if (field.is_dot && r->row.count == 1 && r->row.value[0].text.len == 1)
 			return true;
 		r->dump->line--; /* row_end() counts the line that is not ended yet */
 		row_end(r);
@@ -375,6 +384,15 @@ static bool statement_take(struct reader *r)
 	return statement_skip(r);
 }
 
+/* U+FEFF in front, as some editors write it. */
+static void mark_skip(struct reader *r)
+{
+	static const unsigned char mark[] = { 0xef, 0xbb, 0xbf };
+
+	for (size_t i = 0; i < sizeof(mark) && sql_peek(r) == mark[i]; i++)
+		sql_take(r);
+}
+
 enum err sql_dump_read(struct sql_dump *dump)
 {
 	struct reader *r = calloc(1, sizeof(*r));
@@ -385,25 +403,35 @@ enum err sql_dump_read(struct sql_dump *dump)
 	r->dump = dump;
 	dump->line = 0;
 	dump->skipped = 0;
-	for (;;) {
-		bool is_whole;
-
+	dump->has_wanted = dump->has_others = false;
+	mark_skip(r);
+	while (err == OK) {
 		sql_token_next(r);
+		dump->begun_line = dump->line + 1;
 		if (r->token.kind == TOKEN_END)
 			break;
-		is_whole = statement_take(r);
-		if (!is_whole) {
+		if (!statement_take(r))
 			err = ERR_SYNTAX;
-			break;
-		}
 	}
 	if (r->is_failed)
 		err = ERR_SYSTEM;
+	dump->is_known = r->dialect != DIALECT_UNKNOWN;
 	free(r);
 	return err;
 }
 
 /* --- what a row says --- */
+
+bool sql_dump_wants(struct sql_dump *dump, struct span table)
+{
+	for (size_t i = 0; dump->wanted != NULL && dump->wanted[i] != NULL; i++)
+		if (span_equal_nocase(table, span_cstr(dump->wanted[i]))) {
+			dump->has_wanted = true;
+			return true;
+		}
+	dump->has_others = true;
+	return dump->wanted == NULL;
+}
 
 bool sql_row_text(const struct sql_row *row, const char *column, unsigned position,
 		  struct span *text_out)
@@ -418,6 +446,16 @@ bool sql_row_text(const struct sql_row *row, const char *column, unsigned positi
 	if (position >= row->count || row->value[position].is_null)
 		return false;
 	*text_out = row->value[position].text;
+	return true;
+}
+
+bool sql_row_char(const struct sql_row *row, const char *column, unsigned position,
+		  struct span *text_out)
+{
+	if (!sql_row_text(row, column, position, text_out))
+		return false;
+	while (text_out->len > 0 && text_out->at[text_out->len - 1] == ' ')
+		text_out->len--;
 	return true;
 }
 

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/span.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -28,6 +29,7 @@ struct sql_value {
 
 /* One row; all of it valid until the next. */
 struct sql_row {
+	struct span path;  /* of the dump, for messages */
 	struct span table; /* without its schema */
 	uint64_t line;     /* of the dump, where the row ends; or its number in a database */
 	unsigned count;    /* of values */
@@ -37,15 +39,24 @@ struct sql_row {
 };
 
 struct sql_dump {
+	struct span path;          /* for messages */
+	const char *const *wanted; /* names of tables, up to a NULL: others are of no use */
 	/** Up to room bytes. @return 0 at the end, -1 on an error */
 	int64_t (*read)(void *source, char *at, size_t room);
 	void *source;
 	void (*row)(void *owner, const struct sql_row *row);
 	void *owner;
 	/* written by sql_dump_read() */
-	uint64_t line;    /* where it ended */
-	uint64_t skipped; /* rows */
+	uint64_t line;       /* where it ended */
+	uint64_t begun_line; /* where its last statement begins */
+	uint64_t skipped;    /* rows */
+	bool is_known;       /* it says which program wrote it, or how strings are escaped */
+	bool has_wanted;     /* one of the tables is made or filled in it */
+	bool has_others;     /* another one is */
 };
+
+/** May the rows of table be of use?  Remembered in has_wanted and has_others. */
+bool sql_dump_wants(struct sql_dump *dump, struct span table);
 
 /** Read to the end.
  *
@@ -59,6 +70,9 @@ MUST_USE enum err sql_dump_read(struct sql_dump *dump);
  * @return false: there is none, or it is NULL
  */
 bool sql_row_text(const struct sql_row *row, const char *column, unsigned position,
+		  struct span *text_out);
+/** The same of a column of type char(n), which PostgreSQL fills up with blanks. */
+bool sql_row_char(const struct sql_row *row, const char *column, unsigned position,
 		  struct span *text_out);
 /** The same as a number; what is none is 0. */
 int64_t sql_row_number(const struct sql_row *row, const char *column, unsigned position);

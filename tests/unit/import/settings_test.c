@@ -83,6 +83,20 @@ static void says_no_secret(void **state)
 		   "report");
 }
 
+/* Somebody else's file. */
+static void wants_settings(void **state)
+{
+	(void)state;
+	read_file(SPAN("# no\n\nlimits: [1]\nmore\n"));
+	assert_int_equal(settings.mistakes, 1);
+	check_span(text_span(&report),
+		   SPAN("FILE:3: error: no NAME=value is in this file: \"limits\"\n"), "report");
+	read_file(SPAN("# no\n\n#TEXT=a\n"));
+	assert_int_equal(settings.mistakes, 0);
+	read_file(SPAN("more\nOTHER=1\n"));
+	assert_int_equal(settings.mistakes, 0);
+}
+
 static void explains(void **state)
 {
 	TEXT(explain, 1000);
@@ -112,7 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads),          cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(says_no_secret), cmocka_unit_test(explains),
-		cmocka_unit_test(quotes),
+		cmocka_unit_test(quotes),         cmocka_unit_test(wants_settings),
 	};
 
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);

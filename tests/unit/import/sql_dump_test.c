@@ -116,6 +116,15 @@ static const struct {
 	  SPAN_INIT("COPY public.t (a, b) FROM stdin;\n1\tx y\n\\N\t\\\\ \\t\\101\\x41\n\\.\n"
 		    "INSERT INTO u VALUES (1);"),
 	  SPAN_INIT("t:a=1,b=x y;t:a=~,b=\\ \tAA;u:1;"), OK, 0 },
+	{ "COPY of a dot",
+	  SPAN_INIT("COPY t FROM stdin;\n.\n\\\\.\n\\.x\n\\.\nINSERT INTO u VALUES (1);"),
+	  SPAN_INIT("t:.;t:\\.;t:.x;u:1;"), OK, 0 },
+	{ "COPY with CR LF",
+	  SPAN_INIT("COPY t FROM stdin;\r\na\tb\\r\r\nc\rd\te\r\n\\.\r\nINSERT INTO u VALUES "
+		    "(1);\r\n"),
+	  SPAN_INIT("t:a,b\r;t:c\rd,e;u:1;"), OK, 0 },
+	{ "U+FEFF in front", SPAN_INIT("\xef\xbb\xbfINSERT INTO t VALUES (1);"), SPAN_INIT("t:1;"),
+	  OK, 0 },
 	{ "COPY to a file", SPAN_INIT("COPY t TO '/x';INSERT INTO u VALUES (1);"),
 	  SPAN_INIT("u:1;"), OK, 0 },
 	{ "functions between",
@@ -172,6 +181,44 @@ static void reads_what_is_there(void **state)
 		}
 }
 
+/* Which tables are there, and where what is cut begins. */
+static void says_what_it_is(void **state)
+{
+	static const char *const wanted[] = { "t", "u", NULL };
+	static const struct {
+		struct span dump;
+		bool is_known, has_wanted, has_others;
+		uint64_t begun_line;
+		enum err err;
+	} dumps[] = {
+		{ SPAN_INIT(""), false, false, false, 1, OK },
+		{ SPAN_INIT("some words\n"), false, false, false, 1, ERR_SYNTAX },
+		{ SPAN_INIT(MYSQL "\n"), true, false, false, 3, OK },
+		{ SPAN_INIT("\nCREATE TABLE U (a int);\n\nINSERT INTO v\nVALUES (1"), false, true,
+		  true, 4, ERR_SYNTAX },
+		{ SPAN_INIT("BEGIN;\n/* a\nb */ COPY public.v FROM stdin;\n1\n"), true, false, true,
+		  3, ERR_SYNTAX },
+	};
+	static struct reading reading;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(dumps); i++) {
+		struct sql_dump dump = { .wanted = wanted,
+					 .read = give,
+					 .source = &reading,
+					 .row = take,
+					 .owner = &reading };
+
+		reading = (struct reading){ .dump = dumps[i].dump, .step = STEP };
+		reading.seen = (struct text){ reading.seen_bytes, 0, SEEN_MAX, false };
+		assert_int_equal(sql_dump_read(&dump), dumps[i].err);
+		assert_int_equal(dump.is_known, dumps[i].is_known);
+		assert_int_equal(dump.has_wanted, dumps[i].has_wanted);
+		assert_int_equal(dump.has_others, dumps[i].has_others);
+		assert_int_equal(dump.begun_line, dumps[i].begun_line);
+	}
+}
+
 static void says_when_reading_fails(void **state)
 {
 	static struct reading reading = { .has_failed = true };
@@ -217,6 +264,20 @@ static void is_bounded(void **state)
 	assert_int_equal(skipped, 0);
 }
 
+static void takes_blanks_off(void **state)
+{
+	struct sql_row row = {
+		.count = 3,
+		.value = { { SPAN(" a b  "), false }, { SPAN("   "), false }, { SPAN(" "), true } }
+	};
+	struct span text;
+
+	(void)state;
+	assert_true(sql_row_char(&row, "a", 0, &text) && span_equal(text, SPAN(" a b")));
+	assert_true(sql_row_char(&row, "b", 1, &text) && text.len == 0);
+	assert_false(sql_row_char(&row, "c", 2, &text));
+}
+
 static void finds_columns(void **state)
 {
 	struct sql_row row = {
@@ -244,6 +305,8 @@ int main(void)
 		cmocka_unit_test(reads_what_is_there),
 		cmocka_unit_test(says_when_reading_fails),
 		cmocka_unit_test(is_bounded),
+		cmocka_unit_test(says_what_it_is),
+		cmocka_unit_test(takes_blanks_off),
 		cmocka_unit_test(finds_columns),
 	};
 

@@ -58,6 +58,31 @@ static const struct {
 		    "#\xc3\xa9@\xc3\x89") },
 };
 
+static const struct {
+	const char *name;
+	struct span address, untagged;
+} tagged[] = {
+	{ "no tag", SPAN_INIT("Anna-1@Example.org"), SPAN_INIT("Anna-1@Example.org") },
+	{ "a tag", SPAN_INIT("anna+x@example.org"), SPAN_INIT("anna@example.org") },
+	{ "two tags", SPAN_INIT("anna+x+y@example.org"), SPAN_INIT("anna@example.org") },
+	{ "an empty tag", SPAN_INIT("anna+@example.org"), SPAN_INIT("anna@example.org") },
+	{ "only a tag", SPAN_INIT("+x@example.org"), SPAN_INIT("@example.org") },
+	{ "a plus in the domain", SPAN_INIT("anna@a+b"), SPAN_INIT("anna@a+b") },
+	{ "no @", SPAN_INIT("anna+x"), SPAN_INIT("anna") },
+	{ "nothing", SPAN_INIT(""), SPAN_INIT("") },
+};
+
+static void untags(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(tagged) / sizeof(*tagged); i++) {
+		TEXT(untagged, 255);
+
+		text_add_untagged(&untagged, tagged[i].address);
+		check_span(text_span(&untagged), tagged[i].untagged, tagged[i].name);
+	}
+}
+
 static void folds(void **state)
 {
 	(void)state;
@@ -96,6 +121,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(folds),
+		cmocka_unit_test(untags),
 		cmocka_unit_test(long_senders),
 	};
 
