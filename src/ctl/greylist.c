@@ -32,6 +32,7 @@ static void emit_triplet(struct emit *emit, struct span key, const struct triple
 	emit_time(emit, "passed_ms", triplet->passed_ms);
 	emit_key(emit, SPAN("passes"));
 	emit_int(emit, triplet->passes);
+	emit_time(emit, "until_ms", triplet->until_ms);
 	emit_time(emit, "expires_ms", expires_ms);
 	emit_end(emit, '}');
 }
@@ -61,7 +62,10 @@ static void print_triplet(const struct listing *listing, const struct store_entr
 		       "last", TIME_COLUMNS, "expires", "passes");
 	print_column(8, greylist_state_name(state));
 	putchar(' ');
-	print_span_of_time(TIME_COLUMNS, listing->now_ms - triplet->first_ms);
+	if (triplet->first_ms > 0)
+		print_span_of_time(TIME_COLUMNS, listing->now_ms - triplet->first_ms);
+	else
+		printf("%*s", TIME_COLUMNS, "-");
 	putchar(' ');
 	print_span_of_time(TIME_COLUMNS, listing->now_ms - triplet->last_ms);
 	putchar(' ');
@@ -171,6 +175,7 @@ static void print_shown(const struct showing *showing, enum greylist_state state
 	fputs("\n  state     ", stdout);
 	ctl_print(stdout, greylist_state_name(state));
 	putchar('\n');
+	print_time("until", triplet->until_ms, now_ms);
 	print_time("first", triplet->first_ms, now_ms);
 	print_time("last", triplet->last_ms, now_ms);
 	print_time("passed", triplet->passed_ms, now_ms);
@@ -286,6 +291,20 @@ static int find_or_take(struct store_call *call, struct span part, struct span *
 	return keys_one(&match);
 }
 
+/* Whoever is trusted passes, and nothing is looked up. */
+static int warn_of_trust(struct store_call *call, struct span key)
+{
+	static struct key_match trusted; /* too big for a stack */
+	struct span client = span_first(key, span_find(key, ' '));
+	int status = keys_look(call, STORE_KNOWN, SPAN("greylist.trusted"), client, &trusted);
+
+	if (status == EX_OK && trusted.is_exact)
+		ctl_say("whoever is trusted passes all the same, and returns of %.*s are counted: "
+			"weighctl known remove greylist.trusted %.*s",
+			SPAN_ARG(client), SPAN_ARG(client));
+	return status;
+}
+
 static int run_change(struct store_call *call)
 {
 	struct control_answer answer;
@@ -304,6 +323,8 @@ static int run_change(struct store_call *call)
 		status = CTL_DIFFERS;
 	} else {
 		print_done(call, key, answer.root);
+		if (strcmp(call->what, "deny") == 0)
+			status = warn_of_trust(call, key);
 	}
 	control_answer_release(&answer);
 	return status;
@@ -520,8 +541,8 @@ const struct verb verb_greylist = {
 		 "  list [PART]   entries, or those whose key has PART: --waiting, --never,\n"
 		 "                --passed, --white, --black; --count N at most\n"
 		 "  show KEY      one entry\n"
-		 "  allow KEY     let it pass from now on, --for D\n"
-		 "  deny KEY      refuse it from now on, --for D\n"
+		 "  allow KEY     let it pass from now on, --for D: no longer than D\n"
+		 "  deny KEY      refuse it from now on, --for D: no longer than D\n"
 		 "  forget KEY    as if it had never come\n"
 		 "  stats         how many, and how long they were delayed\n"
 		 "  report        the same by network and recipient domain, --since D, --count N\n"

@@ -22,7 +22,7 @@ struct span greylist_state_name(enum greylist_state state)
 
 enum greylist_state greylist_state(const struct triplet *triplet, int64_t now_ms, int64_t after_ms)
 {
-	switch (triplet->colour) {
+	switch (triplet_colour_at(triplet, now_ms)) {
 	case TRIPLET_WHITE: return STATE_WHITE;
 	case TRIPLET_BLACK: return STATE_BLACK;
 	case TRIPLET_PLAIN: break;
@@ -157,7 +157,8 @@ void greylist_report_add(struct greylist_report *report, struct span key,
 		return;
 	report->state[state]++;
 	report->passes += (uint64_t)triplet->passes;
-	if (report->oldest_ms == 0 || triplet->first_ms < report->oldest_ms)
+	if (triplet->first_ms > 0 &&
+	    (report->oldest_ms == 0 || triplet->first_ms < report->oldest_ms))
 		report->oldest_ms = triplet->first_ms;
 	/* Whoever was allowed or denied before he came back was delayed by nobody's clock. */
 	if (triplet->passed_ms == 0 && (state == STATE_WHITE || state == STATE_BLACK))

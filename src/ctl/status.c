@@ -62,8 +62,18 @@ static void print_object(const json_t *object, int depth)
 }
 
 /* Below the figures, of which there are many: what somebody should look at. */
-static void print_store(const json_t *store)
+static void print_store(const json_t *status)
 {
+	const json_t *store = json_object_get(status, "store");
+	const json_t *fault = json_object_get(status, "store_fault");
+
+	if (fault != NULL) {
+		fputs("\nThe store is not used, and until the next start all is remembered in "
+		      "memory only: ",
+		      stdout);
+		print_value(fault);
+		putchar('\n');
+	}
 	if (json_integer_value(json_object_get(store, "is_down")) != 0)
 		puts("\nThe store is down: weighctl store check");
 }
@@ -75,7 +85,7 @@ static int show(const struct control_answer *answer, bool wants_json)
 		return EX_OK;
 	}
 	print_object(answer->root, 0);
-	print_store(json_object_get(answer->root, "store"));
+	print_store(answer->root);
 	return EX_OK;
 }
 

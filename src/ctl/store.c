@@ -2,6 +2,7 @@
 #include "ctl/lines.h"
 #include "ctl/store_call.h"
 #include "ctl/store_check.h"
+#include "ctl/store_lines.h"
 #include "daemon/clock.h"
 #include "daemon/state_entry.h"
 #include "serve/control.h"
@@ -17,160 +18,6 @@ enum {
 	BATCH_BYTES_MAX = 48 * 1024, /* unless one entry alone is longer */
 	ENVELOPE_BYTES = 128,        /* of a request, around its entries */
 };
-
-struct counted {
-	uint64_t all, class[STORE_CLASS_COUNT];
-};
-
-static void count(struct counted *counted, enum store_class class)
-{
-	counted->all++;
-	counted->class[class]++;
-}
-
-static void emit_count(struct emit *emit, const char *name, uint64_t number)
-{
-	emit_key(emit, span_cstr(name));
-	emit_int(emit, (int64_t)number);
-}
-
-static void emit_counted(struct emit *emit, const char *name, const struct counted *counted)
-{
-	emit_count(emit, name, counted->all);
-	for (int i = 0; i < STORE_CLASS_COUNT; i++)
-		emit_count(emit, store_class_name((enum store_class)i).at, counted->class[i]);
-}
-
-static void print_counted(FILE *file, const char *what, const struct counted *counted)
-{
-	fprintf(file, "%s %llu", what, (unsigned long long)counted->all);
-	for (int i = 0; i < STORE_CLASS_COUNT; i++)
-		fprintf(file, "%s%s %llu", i == 0 ? " (" : ", ",
-			store_class_name((enum store_class)i).at,
-			(unsigned long long)counted->class[i]);
-	fputc(')', file);
-}
-
-static void print_emitted(FILE *file, struct emit *emit)
-{
-	char *line = emit_take(emit);
-
-	if (line != NULL) {
-		fputs(line, file);
-		fputc('\n', file);
-	}
-	free(line);
-}
-
-static void say_file(const char *path, const char *why)
-{
-	fputs("weighctl: ", stderr);
-	ctl_print(stderr, span_cstr(path));
-	fprintf(stderr, ": %s\n", why);
-}
-
-static bool is_standard(const struct store_call *call)
-{
-	return call->argument_count == 0 || strcmp(call->argument[0], "-") == 0;
-}
-
-/* --- export --- */
-
-struct exporting {
-	FILE *file;
-	struct emit emit;
-	struct counted counted;
-	bool has_failed;
-};
-
-static bool export_entry(void *self, const struct store_entry *entry)
-{
-	struct exporting *exporting = self;
-	struct emit *emit = &exporting->emit;
-
-	emit_clear(emit);
-	state_emit_entry(emit, entry);
-	if (emit->failed || fwrite(emit->at, 1, emit->len, exporting->file) != emit->len ||
-	    fputc('\n', exporting->file) == EOF) {
-		exporting->has_failed = true;
-		return false;
-	}
-	count(&exporting->counted, entry->class);
-	return true;
-}
-
-static int export_all(struct store_call *call, struct exporting *exporting)
-{
-	int status = EX_OK;
-
-	for (int i = 0; i < STORE_CLASS_COUNT && status == EX_OK && !exporting->has_failed; i++) {
-		const struct store_walk walk = { .class = (enum store_class)i,
-						 .take = export_entry,
-						 .self = exporting };
-
-		status = store_link_walk(call->link, &walk);
-	}
-	if (fflush(exporting->file) != 0 || exporting->has_failed) {
-		ctl_say("cannot write: %s", strerror(errno));
-		return EX_IOERR;
-	}
-	return status;
-}
-
-static void say_exported(const struct store_call *call, const struct counted *counted)
-{
-	struct emit emit = { 0 };
-
-	if (call->wants_json && !is_standard(call)) {
-		emit_begin(&emit, '{');
-		emit_key(&emit, SPAN("ok"));
-		emit_bool(&emit, true);
-		emit_counted(&emit, "exported", counted);
-		emit_end(&emit, '}');
-		print_emitted(stdout, &emit);
-		return;
-	}
-	print_counted(stderr, "exported", counted);
-	fputc('\n', stderr);
-}
-
-/* Addresses are in it: it is nobody else's to read. */
-static int open_export(const struct store_call *call, FILE **file_out)
-{
-	int fd;
-
-	*file_out = stdout;
-	if (is_standard(call))
-		return EX_OK;
-	fd = open(call->argument[0], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	*file_out = fd >= 0 ? fdopen(fd, "w") : NULL;
-	if (*file_out != NULL)
-		return EX_OK;
-	say_file(call->argument[0], strerror(errno));
-	return EX_CANTCREAT;
-}
-
-static int run_export(struct store_call *call)
-{
-	struct exporting exporting = { 0 };
-	int status = open_export(call, &exporting.file);
-
-	if (status != EX_OK)
-		return status;
-	status = store_link_open(&call->where, &call->link);
-	if (status == EX_OK)
-		status = export_all(call, &exporting);
-	emit_release(&exporting.emit);
-	if (exporting.file != stdout && fclose(exporting.file) != 0 && status == EX_OK) {
-		say_file(call->argument[0], strerror(errno));
-		status = EX_IOERR;
-	}
-	if (status == EX_OK)
-		say_exported(call, &exporting.counted);
-	else
-		ctl_say("the export is not complete");
-	return status;
-}
 
 /* --- import --- */
 
@@ -273,7 +120,7 @@ static int batch_add(struct importing *importing, const struct store_entry *entr
 	importing->entries.failed |= one.failed;
 	importing->last_line = line;
 	importing->entry_count++;
-	count(&importing->batch, entry->class);
+	counted_add(&importing->batch, entry->class);
 	emit_release(&one);
 	return status;
 }
@@ -328,16 +175,16 @@ static void say_imported(const struct importing *importing, bool is_whole)
 		emit_begin(&emit, '{');
 		emit_key(&emit, SPAN("ok"));
 		emit_bool(&emit, is_whole && importing->bad == 0);
-		emit_counted(&emit, "imported", &importing->counted);
-		emit_count(&emit, "expired", importing->expired);
-		emit_count(&emit, "bad", importing->bad);
+		counted_emit(&emit, "imported", &importing->counted);
+		store_emit_number(&emit, "expired", importing->expired);
+		store_emit_number(&emit, "bad", importing->bad);
 		emit_key(&emit, SPAN("dry_run"));
 		emit_bool(&emit, is_dry);
 		emit_end(&emit, '}');
-		print_emitted(stdout, &emit);
+		store_print_emitted(stdout, &emit);
 		return;
 	}
-	print_counted(stdout, is_dry ? "would import" : "imported", &importing->counted);
+	counted_print(stdout, is_dry ? "would import" : "imported", &importing->counted);
 	printf("; expired %llu, bad lines %llu\n", (unsigned long long)importing->expired,
 	       (unsigned long long)importing->bad);
 }
@@ -367,10 +214,10 @@ static int run_import(struct store_call *call)
 	struct importing importing = { .call = call, .now_ms = clock_wall_ms() };
 	int fd = STDIN_FILENO, status = EX_OK;
 
-	if (!is_standard(call))
+	if (!store_is_standard(call, 0))
 		fd = open(call->argument[0], O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		say_file(call->argument[0], strerror(errno));
+		store_say_file(call->argument[0], strerror(errno));
 		return EX_NOINPUT;
 	}
 	if ((call->given & OPTION_DRY) == 0)
@@ -489,7 +336,7 @@ static int run_check(struct store_call *call)
 		emit_key(&checkup.findings, SPAN("ok"));
 		emit_bool(&checkup.findings, !checkup.has_failed);
 		emit_end(&checkup.findings, '}');
-		print_emitted(stdout, &checkup.findings);
+		store_print_emitted(stdout, &checkup.findings);
 	}
 	emit_release(&checkup.findings);
 	config_drop(config);
@@ -498,8 +345,9 @@ static int run_check(struct store_call *call)
 
 static const struct store_what whats[] = {
 	{ "check", 0, 0, 0, true, run_check },
-	{ "export", 0, 0, 1, true, run_export },
+	{ "export", 0, 0, 1, true, store_run_export },
 	{ "import", OPTION_DRY, 0, 1, true, run_import },
+	{ "salvage", 0, 1, 2, true, store_run_salvage },
 	{ 0 },
 };
 
@@ -515,14 +363,17 @@ const struct verb verb_store = {
 		"WHAT [OPTION ...] [FILE]\n\n"
 		"  check           is it whole, and can it be used?  Changes nothing\n"
 		"  export [FILE]   all entries, a line of JSON each: to FILE or standard output\n"
-		"  import [FILE]   the same lines; --dry-run only looks at them\n\n"
+		"  import [FILE]   the same lines; --dry-run only looks at them\n"
+		"  salvage FILE [TO]\n"
+		"                  what can be read of a damaged file, as export writes it: of a\n"
+		"                  store sqlite, set aside by the daemon; FILE is not changed\n\n"
 		"From one store to another: export with one configuration, import with the other.\n"
 		"A bad line is said with its number, and the others are read.\n\n"
 		"  --control PATH   socket of the daemon (" CTL_CONTROL_PATH ")\n"
 		"  --config FILE    without a daemon: open the store that it names; check reads\n"
 		"                   " CTL_CONFIG_PATH " otherwise\n"
 		"  -j, --json       as JSON\n\n"
-		"Exit: 0 done, 1 something is wrong with the store, 65 bad lines, 69 no daemon,\n"
-		"75 the store fails.\n",
+		"Exit: 0 done, 1 something is wrong with the store, 65 bad lines, or nothing to\n"
+		"salvage, 66 no such file, 69 no daemon, 75 the store fails.\n",
 	.run = store_run,
 };

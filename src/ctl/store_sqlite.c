@@ -66,9 +66,21 @@ static void check_set_aside(struct checkup *checkup, const char *path)
 
 	snprintf(pattern, sizeof(pattern), "%s.damaged-*", path);
 	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0)
-		checkup_say(checkup, CHECKUP_NOTE, "damaged files were set aside: %zu, as %s",
+		checkup_say(checkup, CHECKUP_NOTE,
+			    "damaged files were set aside: %zu, as %s; weighctl store "
+			    "salvage FILE writes out what can be read",
 			    found.gl_pathc, found.gl_pathv[0]);
 	globfree(&found);
+}
+
+static void check_deaths(struct checkup *checkup, const char *path)
+{
+	char name[NAME_ROOM];
+
+	snprintf(name, sizeof(name), "%s.died", path);
+	if (access(name, F_OK) == 0)
+		checkup_say(checkup, CHECKUP_NOTE,
+			    "a weighd died at its work on it; when, is in %s", name);
 }
 
 static uint64_t file_bytes(const char *path, const char *suffix)
@@ -249,4 +261,5 @@ void store_check_sqlite(struct checkup *checkup, const struct store_options *opt
 	check_file(&file);
 	check_room(checkup, file.path);
 	check_set_aside(checkup, file.path);
+	check_deaths(checkup, file.path);
 }

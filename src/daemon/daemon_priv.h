@@ -1,4 +1,4 @@
-/* daemon_priv.h -- what daemon.c, reload.c and status.c share. */
+/* daemon_priv.h -- what daemon.c, hear.c, reload.c and status.c share. */
 #pragma once
 #include "daemon/daemon.h"
 #include "daemon/desk.h"
@@ -42,6 +42,7 @@ struct daemon {
 	uint64_t began_us;
 	int64_t loaded_ms; /* wall clock: when config was read */
 	uint64_t reloads, failed_reloads;
+	char store_fault[STORE_WHY_MAX]; /* why memory stands in for it; empty: it does not */
 	bool is_stopping;
 	uint16_t ended_count;
 	struct event signal_event[4];
@@ -74,3 +75,11 @@ bool daemon_reload(struct daemon *daemon, bool only_tables, struct text *report)
 
 /** {"ok":true,...}, malloced; NULL without memory. */
 char *daemon_status(struct daemon *daemon);
+
+/** A report, line by line, as the administrator would see it. */
+void daemon_say(struct daemon *daemon, enum log_level level, const struct text *report);
+
+/** The control socket's verbs, before it is open.  @return false: no memory */
+bool daemon_make_control(struct daemon *daemon);
+/** Begin to hear signals, timers and the end of workers, on daemon->base. */
+void daemon_hear(struct daemon *daemon);

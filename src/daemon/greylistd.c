@@ -75,9 +75,9 @@ static void answer_colour(struct errand *errand, enum exim_colour colour)
 		errand_answer(errand, errand->colour[0] == colour ? SPAN("true") : SPAN("false"));
 }
 
-enum exim_colour triplet_colour_of(const struct triplet *triplet)
+enum exim_colour triplet_colour_of(const struct triplet *triplet, int64_t now_ms)
 {
-	switch (triplet->colour) {
+	switch (triplet_colour_at(triplet, now_ms)) {
 	case TRIPLET_WHITE: return EXIM_WHITE;
 	case TRIPLET_BLACK: return EXIM_BLACK;
 	case TRIPLET_PLAIN: break;
@@ -165,10 +165,11 @@ static void on_triplet(struct store_wait *wait)
 	if (is_failed)
 		errand_fail(errand);
 	else if (errand->action == EXIM_STATUS)
-		errand_answer(errand, is_known ? exim_colour_name(triplet_colour_of(&triplet))
+		errand_answer(errand, is_known ? exim_colour_name(triplet_colour_of(&triplet,
+										    errand->now_ms))
 					       : SPAN("unseen"));
 	else if (is_known)
-		erase_triplet(errand, triplet_colour_of(&triplet));
+		erase_triplet(errand, triplet_colour_of(&triplet, errand->now_ms));
 	else
 		errand_answer(errand, SPAN("error: Not found"));
 }

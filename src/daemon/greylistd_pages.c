@@ -36,7 +36,7 @@ static void list_triplet(struct errand *errand, struct span key, const struct tr
 	char when[32] = "";
 	struct tm tm;
 
-	if (triplet_colour_of(triplet) != errand->colour[errand->section])
+	if (triplet_colour_of(triplet, errand->now_ms) != errand->colour[errand->section])
 		return;
 	if (!errand->has_heading) {
 		text_add(out, span_cstr(headings[errand->colour[errand->section]]));
@@ -164,6 +164,7 @@ static bool is_asked(const struct errand *errand, enum exim_colour colour)
 static void clear_entry(struct errand *errand, const struct store_entry *entry)
 {
 	errand->in_store++;
+	errand->has_cleared = true;
 	store_erase(errand->greylistd->worker->store, entry, on_erased, errand);
 }
 
@@ -183,7 +184,7 @@ static void take_triplet(struct errand *errand, const struct store_entry *entry)
 	if (triplet_parse(entry->value, &triplet) != OK ||
 	    (entry->expires_ms != 0 && entry->expires_ms <= errand->now_ms))
 		return;
-	colour = triplet_colour_of(&triplet);
+	colour = triplet_colour_of(&triplet, errand->now_ms);
 	errand->items[colour]++;
 	errand->requests[colour] += requests_of(&triplet);
 	if (errand->action == EXIM_LIST)
@@ -248,6 +249,16 @@ static void ask_page(struct errand *errand)
 	store_page(errand->greylistd->worker->store, &page, errand->now_ms, on_page, errand);
 }
 
+/* A listing of Redis that shrinks meanwhile may leave some out: so it is gone through until nothing
+ * is found, or so often that it can only be what comes in. */
+static bool is_to_clear_again(struct errand *errand)
+{
+	bool has_cleared = errand->has_cleared;
+
+	errand->has_cleared = false;
+	return has_cleared && ++errand->clearings < ERRAND_CLEARINGS_MAX;
+}
+
 /* The next section begins at the first page.  @return false: that was the last one */
 static bool section_next(struct errand *errand)
 {
@@ -255,7 +266,10 @@ static bool section_next(struct errand *errand)
 
 	if (errand->action == EXIM_CLEAR && is_asked(errand, EXIM_WHITE))
 		count = 2;
-	errand->section++;
+	if (!is_to_clear_again(errand)) {
+		errand->section++;
+		errand->clearings = 0;
+	}
 	errand->has_heading = false;
 	errand->has_more = true;
 	errand->after_set_len = errand->after_len = 0;

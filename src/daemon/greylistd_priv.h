@@ -5,6 +5,7 @@
 
 enum {
 	ERRAND_PAGE = STORE_PAGE_MAX,
+	ERRAND_CLEARINGS_MAX = 8,
 	ERRAND_LINE_MAX = STORE_KEY_MAX + 64, /* of a list */
 };
 
@@ -27,7 +28,9 @@ struct errand {
 	size_t key_len;
 	char key[STORE_KEY_MAX];
 	/* pages */
-	uint8_t section; /* of colour */
+	uint8_t section;   /* of colour */
+	uint8_t clearings; /* how often the section has been gone through */
+	bool has_cleared;
 	bool is_in_page, has_page, has_more, has_heading, has_failed;
 	size_t after_set_len, after_len;
 	char after_set[STORE_SET_MAX], after[STORE_KEY_MAX];
@@ -54,7 +57,7 @@ void errand_fail(struct errand *errand);
 bool errand_is_left(struct errand *errand);
 
 /** White, grey or black. */
-enum exim_colour triplet_colour_of(const struct triplet *triplet);
+enum exim_colour triplet_colour_of(const struct triplet *triplet, int64_t now_ms);
 
 /** Fill the attempt of the words of a command.
  *

@@ -61,10 +61,10 @@ void state_run_add(struct state_request *request)
 		state_refuse(request, SPAN("for no time at all is nothing"));
 		return;
 	}
-	/* Trust has a form of its own: so often, counted when, used when. */
+	/* Trust has a form of its own: so often, counted when. */
 	if (span_is_empty(request->entry.value)) {
 		if (span_equal(request->entry.set, SPAN(GREYLIST_TRUSTED_SET)))
-			text_addf(&value, "%u %lld %lld", UINT32_MAX, (long long)request->now_ms,
+			text_addf(&value, "%lld %lld", (long long)TRUST_BY_HAND,
 				  (long long)request->now_ms);
 		else
 			text_add(&value, SPAN("weighctl"));
@@ -98,10 +98,25 @@ static void fail_fact(struct state_request *request, struct span why)
 	state_fail(request, ERR_SYSTEM, text_span(&text));
 }
 
+/* Without a time it lasts as long as the triplet is kept, and each mail of it makes that longer.
+ * With one it ends then, and leaves behind what the triplet is without it. */
+static void give_colour(const struct state_request *request, struct triplet *triplet)
+{
+	bool has_end = request->for_ms > 0;
+
+	if (!has_end || triplet->last_ms == 0)
+		triplet->last_ms = request->now_ms;
+	if (!has_end && triplet->first_ms == 0)
+		triplet->first_ms = request->now_ms;
+	triplet->colour = request->colour;
+	triplet->until_ms = until(request);
+}
+
 static void on_triplet(struct store_wait *wait)
 {
 	struct state_request *request = wait->owner;
-	struct triplet triplet = { .first_ms = request->now_ms };
+	struct triplet_terms kept = { .window_ms = request->keep_ms, .keep_ms = request->keep_ms };
+	struct triplet triplet = { .first_ms = 0 };
 	struct text value = { request->value, 0, sizeof(request->value), false };
 
 	if (request->fact.state == FACT_FAILED) {
@@ -110,14 +125,13 @@ static void on_triplet(struct store_wait *wait)
 	}
 	if (request->fact.state == FACT_KNOWN &&
 	    triplet_item_parse(request->fact.item[0], request->now_ms, &triplet) != OK)
-		triplet = (struct triplet){ .first_ms = request->now_ms };
+		triplet = (struct triplet){ .first_ms = 0 };
 	store_release(state_port(request), &request->fact);
-	triplet.last_ms = request->now_ms;
-	triplet.colour = request->colour;
+	give_colour(request, &triplet);
 	text_add_triplet(&value, &triplet);
 	ENSURE(!value.overrun);
 	request->entry.value = text_span(&value);
-	request->entry.expires_ms = until(request);
+	request->entry.expires_ms = triplet_expires_ms(&triplet, &kept);
 	store_put(state_port(request), &request->entry, request->now_ms, on_coloured, request);
 }
 
@@ -152,17 +166,15 @@ static void colour(struct state_request *request, enum triplet_colour wanted)
 {
 	static const struct triplet_terms for_ever = { .window_ms = STATE_FOR_MS_MAX,
 						       .keep_ms = STATE_FOR_MS_MAX };
-	int64_t keep_ms = state_greylist_keep_ms(request->question.config);
 
 	if (request->for_ms == 0) {
 		state_refuse(request, SPAN("for no time at all is nothing: forget it"));
 		return;
 	}
-	/* Whatever the store says, the policy forgets it so long after its last use. */
-	if (request->for_ms < 0 || request->for_ms > keep_ms)
-		request->for_ms = keep_ms;
 	request->colour = wanted;
 	request->terms = for_ever;
+	/* Now: a reload may have freed the configuration when the store answers. */
+	request->keep_ms = state_greylist_keep_ms(request->question.config);
 	ask_fact(request, FACT_GREYLIST, on_triplet);
 }
 

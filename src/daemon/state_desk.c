@@ -185,7 +185,7 @@ static void ask_page(struct state_request *request)
 static void run_page(struct state_request *request)
 {
 	const json_t *most = json_object_get(request->root, "most");
-	json_int_t number = json_is_integer(most) ? json_integer_value(most) : PAGE_STANDARD;
+	json_int_t number = most != NULL ? json_integer_value(most) : PAGE_STANDARD;
 
 	if (number < 1 || number > STORE_PAGE_MAX) {
 		state_refuse(request, SPAN("\"most\" is 1 to 1000"));
@@ -363,6 +363,27 @@ static const char *place_fault(const struct state_request *request, enum wanted 
 	return NULL;
 }
 
+/* A member of another kind than its own is no member left out.  NULL: there is none. */
+static const char *kind_fault(const struct state_request *request)
+{
+	static const struct {
+		const char *name, *fault;
+	} texts[] = {
+		{ "set", "\"set\" is no text" },     { "key", "\"key\" is no text" },
+		{ "value", "\"value\" is no text" }, { "part", "\"part\" is no text" },
+		{ "after", "\"after\" is no text" }, { "after_set", "\"after_set\" is no text" },
+	};
+	const json_t *most = json_object_get(request->root, "most");
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		const json_t *member = json_object_get(request->root, texts[i].name);
+
+		if (member != NULL && !json_is_string(member))
+			return texts[i].fault;
+	}
+	return most == NULL || json_is_integer(most) ? NULL : "\"most\" is no whole number";
+}
+
 static void request_run(struct state_request *request)
 {
 	struct span verb = state_text(request->root, "verb");
@@ -380,7 +401,9 @@ static void request_run(struct state_request *request)
 			return;
 		}
 		request->entry.class = request->class;
-		fault = place_fault(request, actions[i].wanted);
+		fault = kind_fault(request);
+		if (fault == NULL)
+			fault = place_fault(request, actions[i].wanted);
 		if (fault == NULL && !read_for(request))
 			fault = "\"for_ms\" is no time, or more than 100 years";
 		if (fault != NULL)

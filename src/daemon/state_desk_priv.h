@@ -16,6 +16,7 @@ struct state_request {
 	enum store_class class;
 	struct store_entry entry; /* what it is about: set, key, value; borrowed from root */
 	int64_t now_ms, for_ms;   /* for_ms -1: not said */
+	int64_t keep_ms;          /* a triplet: as long as the policies do */
 	/* a page */
 	uint32_t most;
 	/* entries to put */

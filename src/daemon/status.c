@@ -164,6 +164,10 @@ char *daemon_status(struct daemon *daemon)
 	emit_dns(&emit, &figures.dns);
 	emit_key(&emit, SPAN("store"));
 	state_emit_figures(&emit, daemon->shared.store);
+	if (daemon->store_fault[0] != '\0') {
+		emit_key(&emit, SPAN("store_fault"));
+		emit_text(&emit, span_cstr(daemon->store_fault));
+	}
 	zone_watch_count(daemon->zones, &zones, &parked);
 	emit_member(&emit, "zones", zones);
 	emit_member(&emit, "zones_parked", parked);

@@ -1,9 +1,13 @@
 /* storing.c -- the store that a configuration wants. */
 #include "daemon/storing.h"
 
+#include "store/blame.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A secret that others may read is none. */
@@ -54,6 +58,58 @@ enum err storing_prepare(struct storing *storing, const struct config *config, s
 	if (config->password_file.len == 0)
 		return OK;
 	return read_password(storing, config->password_file, why);
+}
+
+static void say_one_death(const struct store_options *options)
+{
+	char said[STORE_WHY_MAX];
+
+	if (options->say == NULL)
+		return;
+	snprintf(said, sizeof(said),
+		 "the process before this one died at its work on %.*s: if this one does, too, "
+		 "within %d s, the next will leave the store alone",
+		 SPAN_ARG(options->path), BLAME_WITHIN_S);
+	options->say(options->self, STORE_WARNING, said);
+}
+
+static enum err open_file(const struct store_options *options, struct text *why,
+			  struct store **store_out)
+{
+	unsigned deaths = blame_count(options->path, (int64_t)time(NULL));
+	enum err err;
+
+	if (deaths == 2) {
+		text_addf(why,
+			  "two processes died within %d s at their work on %.*s: it is left alone "
+			  "this once",
+			  BLAME_WITHIN_S, SPAN_ARG(options->path));
+		return ERR_SYSTEM;
+	}
+	if (deaths == 1)
+		say_one_death(options);
+	blame_begin(options->path);
+	blame_set(true);
+	err = store_open(options, why, store_out);
+	blame_set(false);
+	return err;
+}
+
+enum err storing_open(struct storing *storing, struct text *fault, struct store **store_out)
+{
+	TEXT(why, STORE_WHY_MAX);
+	enum err err = storing->options.kind == STORE_SQLITE
+			       ? open_file(&storing->options, &why, store_out)
+			       : store_open(&storing->options, &why, store_out);
+
+	if (err == OK)
+		return OK;
+	text_add(fault, span_first(text_span(&why), fault->room - 1));
+	if (fault->len == 0)
+		text_add(fault, SPAN("the reason is too long to be said"));
+	text_clear(&why);
+	storing->options.kind = STORE_MEMORY;
+	return store_open(&storing->options, &why, store_out);
 }
 
 static bool addresses_equal(const struct store_options *a, const struct store_options *b)

@@ -119,6 +119,31 @@ bool clause_is_said(const struct counted *counted, const struct clause *clauses,
 
 /* --- keys --- */
 
+bool place_same_words(struct place a, struct place b)
+{
+	struct lexer left = { .source = a.source, .at = a.at, .end = a.at + a.len };
+	struct lexer right = { .source = b.source, .at = b.at, .end = b.at + b.len };
+
+	if (a.source == NULL || b.source == NULL)
+		return a.source == b.source;
+	for (;;) {
+		struct token one, other;
+
+		do {
+			one = lexer_next(&left, LEX_WORD);
+			left.at = one.after;
+		} while (one.kind == TOKEN_NEWLINE);
+		do {
+			other = lexer_next(&right, LEX_WORD);
+			right.at = other.after;
+		} while (other.kind == TOKEN_NEWLINE);
+		if (one.kind != other.kind || !span_equal(one.text, other.text))
+			return false;
+		if (one.kind == TOKEN_END)
+			return true;
+	}
+}
+
 bool key_add_part(struct body *body, struct key *key, struct term part)
 {
 	if (part.expr == NULL)

@@ -61,6 +61,8 @@ bool clause_is_said(const struct counted *counted, const struct clause *clauses,
  */
 MUST_USE bool key_parse(struct counted *counted, struct key *key,
 			struct term (*part_parse)(struct body *));
+/** Do two places say the same, whatever the blanks?  Nothing is said where source is NULL. */
+bool place_same_words(struct place a, struct place b);
 /** A warning, if the key is a constant. */
 void key_warn_if_constant(struct counted *counted);
 

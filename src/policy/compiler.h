@@ -82,6 +82,7 @@ struct compiler {
 	struct symbols zones, tables, policies;
 	struct symbols sets, limits; /* of all policies: sets.c, limits.c */
 	struct set_use *set_use;
+	struct greylist_known *greylists; /* of all policies; of greylists.c */
 	struct waiting_policy *waiting_policy, **waiting_policy_end;
 	struct waiting_listener *waiting_listener;
 	unsigned source_count;

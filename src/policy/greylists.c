@@ -240,6 +240,49 @@ static bool terms_are_sound(struct counted *counted)
 	return false;
 }
 
+/* --- statements with the same key --- */
+
+struct greylist_known {
+	struct greylist *greylist;
+	struct place key;
+	struct greylist_known *next;
+};
+
+static struct triplet_terms mildest(const struct triplet_terms *a, const struct triplet_terms *b)
+{
+	return (struct triplet_terms){
+		.delay_ms = a->delay_ms < b->delay_ms ? a->delay_ms : b->delay_ms,
+		.window_ms = a->window_ms > b->window_ms ? a->window_ms : b->window_ms,
+		.keep_ms = a->keep_ms > b->keep_ms ? a->keep_ms : b->keep_ms,
+	};
+}
+
+/* They share their triplets, in all policies; each judges by its own times what the mildest lets
+ * be known. */
+static bool share_terms(struct counted *counted)
+{
+	struct compiler *compiler = counted->body->compiler;
+	const struct symbol *live = symbol_find(&compiler->policies, counted->body->policy->name);
+	struct greylist_known *new = compiler_alloc(compiler, sizeof(*new));
+	struct triplet_terms asked = counted->greylist->terms;
+
+	if (new == NULL)
+		return false;
+	counted->greylist->asked = asked;
+	if (live == NULL || live->what != counted->body->policy)
+		return true; /* overridden: it is read for its mistakes only */
+	*new = (struct greylist_known){ counted->greylist, counted->key_place,
+					compiler->greylists };
+	compiler->greylists = new;
+	for (const struct greylist_known *known = new; known != NULL; known = known->next)
+		if (place_same_words(known->key, new->key))
+			asked = mildest(&asked, &known->greylist->terms);
+	for (const struct greylist_known *known = new; known != NULL; known = known->next)
+		if (place_same_words(known->key, new->key))
+			known->greylist->asked = asked;
+	return true;
+}
+
 bool greylist_parse(struct body *body, struct statement *statement)
 {
 	struct greylist *greylist = compiler_alloc(body->compiler, sizeof(*greylist));
@@ -261,7 +304,7 @@ bool greylist_parse(struct body *body, struct statement *statement)
 	    !terms_are_sound(&counted) || !standard_texts(&counted))
 		return false;
 	key_warn_if_constant(&counted);
-	if (greylist->key.part_count == 0 && !standard_key(&counted))
+	if (!share_terms(&counted) || (greylist->key.part_count == 0 && !standard_key(&counted)))
 		return false;
 	if (greylist->trust_by == NULL)
 		greylist->trust_by = greylist->key.part[0];

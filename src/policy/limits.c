@@ -201,32 +201,6 @@ static bool name_parse(struct counted *counted)
 	return false;
 }
 
-/* Do two places say the same, whatever the blanks? */
-static bool same_words(struct place a, struct place b)
-{
-	struct lexer left = { .source = a.source, .at = a.at, .end = a.at + a.len };
-	struct lexer right = { .source = b.source, .at = b.at, .end = b.at + b.len };
-
-	if (a.source == NULL || b.source == NULL)
-		return a.source == b.source;
-	for (;;) {
-		struct token one, other;
-
-		do {
-			one = lexer_next(&left, LEX_WORD);
-			left.at = one.after;
-		} while (one.kind == TOKEN_NEWLINE);
-		do {
-			other = lexer_next(&right, LEX_WORD);
-			right.at = other.after;
-		} while (other.kind == TOKEN_NEWLINE);
-		if (one.kind != other.kind || !span_equal(one.text, other.text))
-			return false;
-		if (one.kind == TOKEN_END)
-			return true;
-	}
-}
-
 static bool report_namesake(struct counted *counted, const struct symbol *known, const char *what)
 {
 	uint32_t line, column;
@@ -256,8 +230,8 @@ static bool name_is_sound(struct counted *counted)
 		if (other->policy == policy)
 			return report_namesake(counted, known, "there is already a limit");
 		if (other->counting == counted->limit->counting &&
-		    same_words(other->key, counted->key_place) &&
-		    same_words(other->distinct, counted->distinct_place))
+		    place_same_words(other->key, counted->key_place) &&
+		    place_same_words(other->distinct, counted->distinct_place))
 			return true;
 		return report_namesake(counted, known, "another policy counts something else as");
 	}

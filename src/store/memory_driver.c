@@ -101,7 +101,7 @@ static bool touch_in_place(void *self, struct memory_place *place)
 	place->expires_ms = store_touch_text(before, wait->fact->terms, wait->now_ms, touched->item,
 					     touched->after);
 	place->value = text_span(touched->after);
-	return !wait->is_rehearsal && touched->after->len > 0;
+	return !wait->is_rehearsal;
 }
 
 static void touch(struct store *store, struct store_wait *wait, struct span key)

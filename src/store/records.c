@@ -104,18 +104,6 @@ struct span store_live_triplet(struct span text, int64_t expires_ms,
 	return text;
 }
 
-/* Would only last and passes change, and last by so little that it tells nobody anything?  By as
- * much may the triplet be forgotten too soon. */
-static bool is_worthless(const struct triplet *before, const struct triplet *after, int64_t keep_ms)
-{
-	enum { GRAINS = 256, GRAIN_MS_MAX = 10 * 60 * 1000 };
-	int64_t grain_ms = keep_ms / GRAINS < GRAIN_MS_MAX ? keep_ms / GRAINS : GRAIN_MS_MAX;
-
-	return before->first_ms == after->first_ms && before->passed_ms == after->passed_ms &&
-	       before->colour == after->colour && before->last_ms <= after->last_ms &&
-	       after->last_ms - before->last_ms < grain_ms;
-}
-
 int64_t store_touch_text(struct span before, const struct triplet_terms *terms, int64_t now_ms,
 			 struct text *item, struct text *after)
 {
@@ -127,8 +115,7 @@ int64_t store_touch_text(struct span before, const struct triplet_terms *terms, 
 	text_clear(after);
 	if (is_known)
 		text_add_triplet_item(item, &known, now_ms);
-	if (!is_known || !is_worthless(&known, &touched, terms->keep_ms))
-		text_add_triplet(after, &touched);
+	text_add_triplet(after, &touched);
 	ENSURE(!item->overrun && !after->overrun);
 	return triplet_expires_ms(&touched, terms);
 }

@@ -16,8 +16,6 @@
 
 #include <stdlib.h>
 
-enum { NUMBER_MAX = 24 };
-
 struct question {
 	struct redis_command command;
 	struct redis_port *port;
@@ -31,11 +29,11 @@ struct question {
 	};
 };
 
-/* Words of a command that are numbers. */
+/* Words of a command, and room for what some of them say. */
 struct words {
 	struct span word[WORDS_MAX];
 	size_t count;
-	char room[WORDS_MAX * NUMBER_MAX + RATES_TEXT_MAX];
+	char room[TALLY_WANTED_MAX + 1];
 	struct text text;
 };
 
@@ -98,26 +96,34 @@ static void fail(struct redis_port *port, struct store_wait *wait, enum fact_cau
 	store_fail(wait, cause);
 }
 
-static void answer_rehearsal(struct question *question, struct span before)
+static void answer_triplet(struct question *question, struct span before)
 {
-	struct store_wait *wait = question->wait;
-	char *room = malloc(TALLY_TEXT_MAX + 1);
-	struct text after = { room, 0, TALLY_TEXT_MAX + 1, false };
 	TEXT(item, TRIPLET_TEXT_MAX);
+	TEXT(after, TRIPLET_TEXT_MAX);
+
+	(void)store_touch_text(before, &question->terms, question->now_ms, &item, &after);
+	if (item.len > 0)
+		store_answer_item(question->wait, text_span(&item));
+	else
+		store_answer_none(question->wait);
+}
+
+static void answer_rehearsal(struct question *question, struct span record)
+{
+	char *room = malloc(2 * (TALLY_TEXT_MAX + 1));
+	struct text before = { room, 0, TALLY_TEXT_MAX + 1, false };
+	struct text after = { room + TALLY_TEXT_MAX + 1, 0, TALLY_TEXT_MAX + 1, false };
 	struct tally_result result;
 
 	if (room == NULL) {
-		fail(question->port, wait, CAUSE_TOOLARGE);
-	} else if (question->kind == FACT_TALLY) {
-		(void)store_count_text(before, &question->count, question->now_ms, &after, &result);
-		store_answer_tally(wait, &result);
-	} else {
-		(void)store_touch_text(before, &question->terms, question->now_ms, &item, &after);
-		if (item.len > 0)
-			store_answer_item(wait, text_span(&item));
-		else
-			store_answer_none(wait);
+		fail(question->port, question->wait, CAUSE_TOOLARGE);
+		return;
 	}
+	if (record.len > 0 && text_add_record(&before, record) != OK)
+		text_clear(&before); /* none of ours is nothing */
+	(void)store_count_text(text_span(&before), &question->count, question->now_ms, &after,
+			       &result);
+	store_answer_tally(question->wait, &result);
 	free(room);
 }
 
@@ -135,7 +141,7 @@ static void answer_tally(struct question *question, struct span said)
 {
 	struct tally_result result;
 
-	if (reply_tally(said, &result) != OK || !is_of(&result, &question->count.rates))
+	if (said_tally(said, &result) != OK || !is_of(&result, &question->count.rates))
 		fail(question->port, question->wait, CAUSE_MALFORMED);
 	else
 		store_answer_tally(question->wait, &result);
@@ -174,10 +180,12 @@ static void question_done(struct redis_command *command, const redisReply *reply
 		fail(question->port, wait, CAUSE_MALFORMED);
 	else if (question->kind == FACT_REMEMBERED)
 		store_answer_item(wait, said);
-	else if (question->kind == FACT_TALLY && !question->is_rehearsal)
-		answer_tally(question, said);
+	else if (question->kind == FACT_GREYLIST)
+		answer_triplet(question, said);
+	else if (question->is_rehearsal)
+		answer_rehearsal(question, said);
 	else
-		answer_rehearsal(question, said); /* of a triplet: always so */
+		answer_tally(question, said);
 }
 
 /* --- questions --- */
@@ -185,34 +193,6 @@ static void question_done(struct redis_command *command, const redisReply *reply
 static int64_t clamp(int64_t number, int64_t least, int64_t most)
 {
 	return number < least ? least : number > most ? most : number;
-}
-
-/* Within the bounds of the functions that the scripts stand for: scripts need not look. */
-static void word_add_clamped(struct words *words, int64_t number, int64_t least, int64_t most)
-{
-	word_add_number(words, clamp(number, least, most));
-}
-
-static void words_of_tally(struct words *words, const struct tally_count *count)
-{
-	size_t from;
-
-	word_add_clamped(words, count->amount, 0, RATE_MOST_MAX);
-	from = words->text.len;
-	if (count->once != 0)
-		text_add_hash(&words->text, count->once);
-	word_add(words, span_from(text_span(&words->text), from));
-	word_add(words, count->is_total ? SPAN("1") : SPAN("0"));
-	word_add(words, count->counts_refused ? SPAN("1") : SPAN("0"));
-	word_add_number(words, count->raise_until_ms);
-	from = words->text.len;
-	text_add_rates(&words->text, &count->raise);
-	word_add(words, span_from(text_span(&words->text), from));
-	word_add_number(words, count->rates.count);
-	for (unsigned i = 0; i < count->rates.count; i++) {
-		word_add_number(words, count->rates.rate[i].most);
-		word_add_number(words, count->rates.rate[i].period_ms);
-	}
 }
 
 static void words_of_fact(struct words *words, const struct redis *redis,
@@ -232,16 +212,11 @@ static void words_of_fact(struct words *words, const struct redis *redis,
 			SHA_LEN));
 	word_add(words, SPAN("1"));
 	word_add(words, key);
-	word_add_clamped(words, wait->now_ms, 1,
-			 fact->kind == FACT_TALLY ? UTC_MS_MAX - RATE_PERIOD_MS_MAX : UTC_MS_MAX);
-	if (fact->kind == FACT_TALLY) {
-		words_of_tally(words, fact->count);
-		return;
-	}
-	word_add_clamped(words, fact->terms->delay_ms, 0, UTC_MS_MAX);
-	word_add_clamped(words, fact->terms->window_ms, 0, UTC_MS_MAX);
-	word_add_clamped(words, fact->terms->keep_ms, 0, UTC_MS_MAX);
-	word_add_number(words, REDIS_LINGER_MS);
+	if (fact->kind == FACT_TALLY)
+		wanted_add_tally(&words->text, fact->count, wait->now_ms);
+	else
+		wanted_add_triplet(&words->text, fact->terms, wait->now_ms);
+	word_add(words, text_span(&words->text));
 }
 
 static struct question *question_new(struct redis_port *port, struct store_wait *wait)
@@ -417,11 +392,17 @@ void redis_put(struct store_port *store_port, const struct store_entry *entry, i
 {
 	struct redis_port *port = (struct redis_port *)store_port;
 	struct words words;
+	struct span value = entry->value;
 	TEXT(key, REDIS_KEY_MAX);
+	TEXT(record, TALLY_RECORD_MAX);
 
 	redis_key(&key, port->port.store->options.prefix, entry->class, entry->set, entry->key);
 	ENSURE(!key.overrun);
-	words_of_set(&words, text_span(&key), entry->value, keep_of(entry, now_ms));
+	if (entry->class == STORE_TALLY) {
+		ENSURE(record_add_tally(&record, value) == OK && !record.overrun);
+		value = text_span(&record);
+	}
+	words_of_set(&words, text_span(&key), value, keep_of(entry, now_ms));
 	change_send(port, &words, false, done, self);
 }
 

@@ -106,6 +106,17 @@ static void listing_end(struct listing *listing, bool has_more, struct span next
 
 /* --- the entries of a batch --- */
 
+/* A tally that is none of ours is empty. */
+static struct span value_of(struct listing *listing, const struct item *item)
+{
+	struct span value = span_of(item->value, item->value_len);
+	TEXT(text, TALLY_TEXT_MAX);
+
+	if (listing->class == STORE_TALLY)
+		value = text_add_record(&text, value) == OK ? text_span(&text) : SPAN("");
+	return arena_copy(&listing->arena, value);
+}
+
 /* @return false: no memory */
 static bool entry_add(struct listing *listing, const struct item *item)
 {
@@ -120,7 +131,7 @@ static bool entry_add(struct listing *listing, const struct item *item)
 		return true; /* none of ours, or gone */
 	key = arena_copy(&listing->arena, item->key);
 	*entry = (struct store_entry){ .class = listing->class };
-	entry->value = arena_copy(&listing->arena, span_of(item->value, item->value_len));
+	entry->value = value_of(listing, item);
 	if (key.at == NULL || entry->value.at == NULL ||
 	    !redis_key_split(key, options->prefix, listing->class, &entry->set, &entry->key))
 		return false;

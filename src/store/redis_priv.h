@@ -12,6 +12,7 @@
  *	redis_wire.c     a link's transport: bufferevent, TLS
  *	redis_reader.c   bytes become replies, within bounds
  *	redis_reply.c    what replies mean: pure
+ *	redis_record.c   what the scripts read and write: pure
  *
  * A port belongs to one event loop and has connections of its own; between ports nothing is
  * shared but what is settled at open, the counters and what was said.  Replies come in the order
@@ -53,7 +54,10 @@ enum {
 	SENTINEL_PING_MS = 5000,
 	PREFIX_MAX = 64,
 	REDIS_KEY_MAX = PREFIX_MAX + STORE_SET_MAX + STORE_KEY_MAX + 32,
-	WORDS_MAX = 48, /* of a command */
+	TALLY_RECORD_MAX = 16367,
+	TALLY_WANTED_MAX = 160,
+	TRIPLET_WANTED_MAX = 30,
+	WORDS_MAX = 8, /* of a command */
 	GREETING_WORDS_MAX = 4,
 	WHY_MAX = 160,
 	HOST_MAX = 255,
@@ -268,8 +272,6 @@ enum fact_cause reply_cause(const redisReply *reply); /* of an error */
 MUST_USE enum err reply_redirection(const redisReply *reply, uint16_t *slot_out,
 				    struct span *host_out, uint16_t *port_out);
 struct span reply_span(const redisReply *reply); /* of a string; else empty */
-/** The result of the tally script. @return ERR_SYNTAX; ERR_LIMIT: what no tally can say */
-MUST_USE enum err reply_tally(struct span text, struct tally_result *result_out);
 uint16_t redis_slot(struct span key);
 /** PREFIX:CLASS:{SET KEY}; set may be empty, and is then none. */
 void redis_key(struct text *key, struct span prefix, enum store_class class, struct span set,
@@ -277,6 +279,20 @@ void redis_key(struct text *key, struct span prefix, enum store_class class, str
 /** @return false: none of ours */
 bool redis_key_split(struct span key, struct span prefix, enum store_class class,
 		     struct span *set_out, struct span *name_out);
+
+/* --- redis_record.c --- */
+
+/** The record of a tally's text. @return as tally_parse(): nothing was added */
+MUST_USE enum err record_add_tally(struct text *record, struct span text);
+/** The text of a tally's record.
+ * @return ERR_SYNTAX, ERR_LIMIT: none of ours, and what was added is nothing.  The text may still
+ *         be none that tally_parse() reads. */
+MUST_USE enum err text_add_record(struct text *text, struct span record);
+/** What the scripts are asked. */
+void wanted_add_tally(struct text *bytes, const struct tally_count *count, int64_t now_ms);
+void wanted_add_triplet(struct text *bytes, const struct triplet_terms *terms, int64_t now_ms);
+/** What the tally script says. @return ERR_SYNTAX; ERR_LIMIT: what no tally can say */
+MUST_USE enum err said_tally(struct span said, struct tally_result *result_out);
 
 /* --- redis_link.c --- */
 

@@ -88,51 +88,20 @@ enum err reply_redirection(const redisReply *reply, uint16_t *slot_out, struct s
 	return OK;
 }
 
-/* "FLAGS[ PERIOD USED WAIT MOST]..."; flags: 1 first, 2 free */
-enum err reply_tally(struct span text, struct tally_result *result_out)
-{
-	enum { PERIOD, USED, WAIT, MOST, NUMBERS };
-	static const int64_t most[NUMBERS] = {
-		[PERIOD] = RATE_PERIOD_MS_MAX,
-		[USED] = 2 * RATE_MOST_MAX,
-		[WAIT] = RATE_PERIOD_MS_MAX + 1,
-		[MOST] = RATE_MOST_MAX,
-	};
-	struct tally_result result = { 0 };
-	struct span word;
-	int64_t number[NUMBERS];
-	unsigned at = 0;
-
-	if (!span_cut(&text, ' ', &word) || word.len != 1 || word.at[0] < '0' || word.at[0] > '3')
-		return ERR_SYNTAX;
-	result.is_first = (word.at[0] - '0') & 1;
-	result.is_free = (word.at[0] - '0') & 2;
-	while (span_cut(&text, ' ', &word)) {
-		if (result.count == RATES_MAX || number_parse(word, &number[at]) != OK)
-			return ERR_SYNTAX;
-		if (number[at] < (at == MOST ? -1 : 0) || number[at] > most[at])
-			return ERR_LIMIT;
-		if (++at < NUMBERS)
-			continue;
-		at = 0;
-		result.use[result.count++] = (struct tally_use){ number[PERIOD], number[USED],
-								 number[MOST], number[WAIT] };
-	}
-	if (at != 0)
-		return ERR_SYNTAX;
-	*result_out = result;
-	return OK;
-}
-
-/* CRC-16/XMODEM: polynomial 0x1021, from 0. */
+/* CRC-16/XMODEM: polynomial 0x1021, from 0; half a byte at a time. */
 static uint16_t crc16(struct span s)
 {
+	static const uint16_t half[16] = {
+		0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5, 0x60c6, 0x70e7,
+		0x8108, 0x9129, 0xa14a, 0xb16b, 0xc18c, 0xd1ad, 0xe1ce, 0xf1ef,
+	};
 	unsigned crc = 0;
 
 	for (size_t i = 0; i < s.len; i++) {
-		crc ^= (unsigned)(unsigned char)s.at[i] << 8;
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+		unsigned byte = (unsigned char)s.at[i];
+
+		crc = (crc << 4 & 0xffff) ^ half[crc >> 12 ^ byte >> 4];
+		crc = (crc << 4 & 0xffff) ^ half[crc >> 12 ^ (byte & 15)];
 	}
 	return (uint16_t)crc;
 }

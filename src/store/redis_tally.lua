@@ -1,454 +1,375 @@
--- redis_tally.lua -- tally_count() of weigh/tally.c, on the text in the server.
+-- redis_tally.lua -- tally_count() of weigh/tally.c, on the record in the server.
 --
 -- KEYS[1]  the tally
--- ARGV     now, amount, once (hash; empty: nothing), is_total, counts_refused (0 or 1),
---          raise_until, raise (rates as text), number of rates, then of each: most, period
--- returns  "FLAGS[ PERIOD USED WAIT MOST]..."; FLAGS: 1 first, 2 free
+-- ARGV[1]  what is wanted
+-- returns  what is to be said
 --
--- The server hashes every string that a script makes, so long ones are what costs.  A window's
--- entries stay where they are, from .. to in the text that was read: old ones are cut off by
--- moving from, the new one is added beside, and all is put together once.  Numbers are doubles:
--- times and amounts are below 2^53.  A text that cannot be read counts as nothing.
+-- redis_record.c has the forms of all three.  The server makes each function of a script anew at
+-- each call, so this is one walk from top to bottom with few of them; and it hashes each string
+-- that a script makes, so a window's entries stay where they are, from .. to (behind them) in the
+-- list that was read: old ones are cut off by moving from, the new one is added beside, and all
+-- is put together once.
+--
+-- Numbers are doubles: times and amounts are below 2^53.  What cannot be read counts as nothing.
 
-local EXACT, ENTRIES_MAX, SEEN_MAX, WINDOWS_MAX = 128, 258, 128, 4
+local VERSION, HEAD, HEAD_LEN = 1, '<BBBBI6I6I7', 23
+local WINDOW, WINDOW_LEN, ENTRY, ENTRY_LEN, RATE, RATE_LEN = '<I6I7I2', 15, '<I6I7', 13, '<I7I6', 13
+local SEEN, SEEN_LEN, TIME, TIME_LEN, HASH_LEN = '<I6c8I7B', 22, '<I6', 6, 8
+local RECORD_MAX, ENTRIES_MAX, SEEN_MAX, RATES_MAX, EXACT = '16367', 258, 128, 4, 128
 local MOST_MAX, PERIOD_MAX = 1000000000000000, 400 * 24 * 3600 * 1000
-local ENTRY_LEN, SEEN_LEN = 33, 50 -- of the longest, and the comma in front
+local unpack, pack, sub = struct.unpack, struct.pack, string.sub
 
-local now_text, once = ARGV[1], ARGV[3]
-local now, amount, raise_until = tonumber(now_text), tonumber(ARGV[2]), tonumber(ARGV[6])
-local rates, rate_of = {}, {}
-for i = 1, tonumber(ARGV[8]) do
-	local rate = { most = tonumber(ARGV[7 + 2 * i]), period = tonumber(ARGV[8 + 2 * i]) }
-	rates[i] = rate
-	rate_of[rate.period] = rate
-end
+local wanted = ARGV[1]
+local now, amount, raise_until, is_total, is_distinct, counts_refused, raise_count, rate_count,
+	once, rates_at = unpack('<I6I7I6BBBBBc8', wanted)
+local has_once = once ~= '\0\0\0\0\0\0\0\0'
 
--- Sections of the text.  A window: period, used, its entries in list from .. to, the entry that is
--- added; and of the entries the last but one's time (text), where the last starts, its time and
--- amount.
-local windows, seen, raised, raised_until, noticed, refused
-
-local function commas_in(list, from, to)
-	local count, at = 0, list:find(',', from, true)
-	while at and at <= to do
-		count, at = count + 1, list:find(',', at + 1, true)
+-- What is from the future is from now; each item of the list begins with its time.
+local function pull_back(list, item_len)
+	local from, pulled = #list + 1, {}
+	while from > item_len and unpack('<I6', list, from - item_len) > now do
+		from = from - item_len
 	end
-	return count
-end
-
-local function put_behind(list, item)
-	return list == '' and item or list .. ',' .. item
-end
-
--- What is from the future is from now: of a list, in which item_of says from a place on where the
--- next item starts, its time, and how it is written if that is now.
-local function pull_back(list, item_of)
-	local pulled, from = {}, 1
-	while from <= #list do
-		local behind, at, item = item_of(list, from)
-		if at > now then
-			pulled[#pulled + 1] = item
-		else
-			pulled[#pulled + 1] = list:sub(from, behind - 1)
-		end
-		from = behind + 1
+	pulled[1] = sub(list, 1, from - 1)
+	for at = from, #list, item_len do
+		pulled[#pulled + 1] = pack('<I6', now)
+		pulled[#pulled + 1] = sub(list, at + 6, at + item_len - 1)
 	end
-	return table.concat(pulled, ',')
+	return table.concat(pulled)
 end
 
-local function entry_of(list, from)
-	local at, sum, behind = list:match('^(%d+)%+(%d+)()', from)
-	return behind, tonumber(at), now_text .. '+' .. sum
-end
-
--- Its last two entries are looked at; they are pulled back if need be.
-local function window_set(window, list, from, to)
-	local tail = ',' .. list:sub(math.max(from, to - 2 * ENTRY_LEN + 1), to)
-	local before, start, at, sum = tail:match('.*,(%d+)%+%d+,()(%d+)%+(%d+)$')
-	if not before then
-		start, at, sum = tail:match('^,()(%d+)%+(%d+)$')
-	end
-	window.list, window.from, window.to = list, from, to
-	window.before, window.start = before, to - #tail + start
-	window.last, window.last_sum = tonumber(at), tonumber(sum)
-	if window.last > now then
-		list = pull_back(list:sub(from, to), entry_of)
-		window_set(window, list, 1, #list)
-	end
-end
-
+-- Drop what is older than the period.
 local function slide(window)
-	local list, from, oldest = window.list, window.from, now - window.period
-	while from <= window.to do
-		local at, sum, behind = list:match('^(%d+)%+(%d+)()', from)
-		if tonumber(at) >= oldest then
-			window.shortest = #at + 3 -- an entry and its comma
+	local from, oldest = window.from, now - window.period
+	while from < window.to do
+		local at, sum = unpack(ENTRY, window.list, from)
+		if at >= oldest then
 			break
 		end
-		window.used = window.used - tonumber(sum)
-		from = behind + 1
+		window.used = window.used - sum
+		from = from + ENTRY_LEN
 	end
 	window.from = from
 end
 
-local function window_insert(window)
-	local at = #windows + 1
-	while at > 1 and windows[at - 1].period > window.period do
-		at = at - 1
-	end
-	table.insert(windows, at, window)
-end
-
-local function window_of(period)
-	for _, window in ipairs(windows) do
-		if window.period == period then
-			return window
+-- Join also what was kept as it came.
+local function tighten(window, grain)
+	local sums, times = {}, {}
+	for from = window.from, window.to - 1, ENTRY_LEN do
+		local at, sum = unpack(ENTRY, window.list, from)
+		local count = #sums
+		if count >= 2 and at - times[count - 1] < grain then
+			sum, count = sum + sums[count], count - 1
 		end
+		sums[count + 1], times[count + 1] = sum, at
 	end
+	for i = 1, #sums do
+		sums[i] = pack(ENTRY, times[i], sums[i])
+	end
+	window.list = table.concat(sums)
+	window.from, window.to = 1, #window.list + 1
 end
 
--- "window PERIOD USED LIST; seen LIST; raised UNTIL RATES; over UNTIL REFUSED"
-local function parse(text)
-	local from = 1
-	windows, seen, raised, raised_until, noticed, refused = {}, '', 'none', 0, 0, 0
-	while from <= #text do
-		local behind = text:find('; ', from, true) or #text + 1
-		local word = text:match('^%a+ ', from)
-		if word == 'window ' then
-			local period, used, list = text:match('^(%d+) (%d+) ()', from + 7)
-			local window = { period = tonumber(period), used = tonumber(used) }
-			window_set(window, text, list, behind - 1)
-			window_insert(window)
-		elseif word == 'seen ' then
-			seen = text:sub(from + 5, behind - 1)
-		elseif word == 'raised ' then
-			raised_until, raised = text:sub(from, behind - 1):match('^raised (%d+) (.*)$')
-			raised_until = tonumber(raised_until)
-		elseif word == 'over ' then
-			noticed, refused = text:match('^over (%d+) (%d+)', from)
-			noticed, refused = tonumber(noticed), tonumber(refused)
-		else
-			error('none of ours')
-		end
-		from = behind + 2
-	end
-	assert(#windows <= WINDOWS_MAX)
-end
-
-local function slide_seen()
-	local from, oldest = 1, now - (#windows > 0 and windows[#windows].period or 0)
-	if tonumber(seen:sub(-SEEN_LEN):match('%+(%d+)$')) > now then
-		seen = pull_back(seen, function(list, at)
-			local front, ms, behind = list:match('^(%x+[+-]%d+%+)(%d+)()', at)
-			return behind, tonumber(ms), front .. now_text
-		end)
-	end
-	while from <= #seen do
-		local at, behind = seen:match('^%x+[+-]%d+%+(%d+)()', from)
-		if tonumber(at) >= oldest then
+-- One less of what was counted at seen_at, or joined since.
+local function take_out(window, seen_at)
+	local list, from, to = window.list, window.from, window.to
+	while from < to do
+		local at, sum = unpack(ENTRY, list, from)
+		if at >= seen_at then
+			list = sub(list, window.from, from - 1) ..
+			       (sum > 1 and pack(ENTRY, at, sum - 1) or '') ..
+			       sub(list, from + ENTRY_LEN, to - 1)
+			window.used, window.list = window.used - 1, list
+			window.from, window.to = 1, #list + 1
 			break
 		end
-		from = behind + 1
-	end
-	if from > 1 then
-		seen = seen:sub(from)
+		from = from + ENTRY_LEN
 	end
 end
 
-local function slide_all()
-	for i = #windows, 1, -1 do
-		slide(windows[i])
-		if windows[i].from > windows[i].to then
-			table.remove(windows, i)
-		end
-	end
-	if seen ~= '' then
-		slide_seen()
-	end
-	if raised_until <= now then
-		raised_until, raised = 0, 'none'
-	end
-	if noticed <= now then
-		noticed, refused = 0, 0
-	end
-	raised_until = math.min(raised_until, now + PERIOD_MAX)
-	noticed = math.min(noticed, now + PERIOD_MAX)
-end
+-- --- what is there ---
 
-local function raise_limit()
-	if raise_until <= now then
-		local was_raised = raised_until > 0
-		raised_until, raised = 0, 'none'
-		return was_raised
-	end
-	raised_until, raised = math.min(raise_until, now + PERIOD_MAX), ARGV[7]
-	return true
-end
-
--- A window for a new period, from the next longer one or else the longest.
-local function window_begin(period)
-	local begun, from = { period = period, used = 0, from = 1, to = 0 }, 1
-	while from < #windows and windows[from].period < period do
-		from = from + 1
-	end
-	if windows[from] then
-		for name, value in pairs(windows[from]) do
-			begun[name] = value
-		end
-		begun.period = period
-	end
-	slide(begun)
-	if #windows == WINDOWS_MAX then
-		local unused = 1
-		while rate_of[windows[unused].period] do
-			unused = unused + 1
-		end
-		table.remove(windows, unused)
-	end
-	window_insert(begun)
-end
-
--- Where in seen it stands, the place behind it, its amount, and whether it was refused.
-local function seen_find()
-	local start = seen:find(once, 1, true)
-	while start do
-		local sign, sum, behind = seen:match('^([+-])(%d+)%+%d+()', start + 16)
-		if sign and (start == 1 or seen:sub(start - 1, start - 1) == ',') then
-			return start, behind, tonumber(sum), sign == '-'
-		end
-		start = seen:find(once, start + 1, true)
-	end
-end
-
-local function raised_most(period)
-	local unit_ms = { ms = 1, s = 1000, m = 60000, h = 3600000, d = 86400000 }
-	if raised == 'none' then
-		return MOST_MAX
-	end
-	for most, number, unit in raised:gmatch('(%d+)/(%d+)(%a+)') do
-		if tonumber(number) * unit_ms[unit] == period then
-			return tonumber(most)
-		end
-	end
-	return -1
-end
-
--- Join also what was kept as it came.
-local function tighten(window)
-	local kept, grain = {}, math.ceil(window.period / EXACT)
-	local list = window.list:sub(window.from, window.to)
-	for at, sum in list:gmatch('(%d+)%+(%d+)') do
-		local entry = { at = tonumber(at), sum = tonumber(sum) }
-		if #kept >= 2 and entry.at - kept[#kept - 1].at < grain then
-			entry.sum = entry.sum + kept[#kept].sum
-			kept[#kept] = entry
-		else
-			kept[#kept + 1] = entry
-		end
-	end
-	for i, entry in ipairs(kept) do
-		kept[i] = string.format('%d+%d', entry.at, entry.sum)
-	end
-	list = table.concat(kept, ',')
-	window_set(window, list, 1, #list)
-end
-
--- Are there EXACT entries?  Mostly the length tells: were there fewer before the last, more of
--- their bytes than their amounts allow (one for 9) would be beyond the shortest.
-local function is_exact(window)
-	local rest = window.start - window.from - (EXACT - 2) * window.shortest
-	if rest <= 0 then
-		return false
-	end
-	return (#window.before == window.shortest - 3 and
-		rest > (window.used - window.last_sum - (EXACT - 2)) / 9) or
-	       commas_in(window.list, window.from, window.to) >= EXACT - 1
-end
-
-local function charge(window, added)
-	local sum = math.min(added, MOST_MAX - window.used)
-	if sum == 0 then
-		return
-	end
-	if window.from > window.to then
-		window.used, window.added = sum, string.format('%s+%d', now_text, sum)
-		return
-	end
-	if window.to - window.from + 2 >= ENTRIES_MAX * window.shortest and
-	   commas_in(window.list, window.from, window.to) + 1 >= ENTRIES_MAX then
-		tighten(window)
-	end
-	if window.to - window.from + 2 >= EXACT * window.shortest and
-	   now - tonumber(window.before) < math.ceil(window.period / EXACT) and
-	   is_exact(window) then
-		window.to, window.used = window.start - 2, window.used - window.last_sum
-		sum = sum + window.last_sum
-	end
-	window.used, window.added = window.used + sum, string.format(',%s+%d', now_text, sum)
-end
-
-local function wait_of(window, added, most)
-	local excess, wait, from = window.used + added - most, 0, window.from
-	if added > most then
-		return window.period
-	end
-	while excess > 0 and from <= window.to do
-		local at, sum, behind = window.list:match('^(%d+)%+(%d+)()', from)
-		excess = excess - tonumber(sum)
-		wait = tonumber(at) + window.period + 1 - now
-		from = behind + 1
-	end
-	if excess > 0 and window.added then
-		return window.period + 1
-	end
-	return wait
-end
-
-local function remember_once(start, behind, before, added, is_over)
-	if not start and #seen >= SEEN_MAX * 20 and commas_in(seen, 1, #seen) + 1 >= SEEN_MAX then
-		start, behind = 1, seen:find(',', 1, true)
-	end
-	if start then
-		local front = seen:sub(1, math.max(start - 2, 0))
-		local rest = seen:sub(behind + 1)
-		seen = rest == '' and front or put_behind(front, rest)
-	end
-	seen = put_behind(seen, string.format('%s%s%d+%s', once, is_over and '-' or '+',
-					      math.min((before or 0) + added, MOST_MAX), now_text))
-end
-
-local function notice(uses)
-	local worst
-	for _, use in ipairs(uses) do
-		if use.is_over and (not worst or use.wait > worst.wait) then
-			worst = use
-		end
-	end
-	local is_first = noticed == 0
-	if is_first then
-		noticed = now + worst.period
-	end
-	refused = math.min(refused, MOST_MAX - 1) + 1
-	return is_first
-end
-
--- Its text, and when it is forgotten.
-local function written()
-	local parts, expires, between = {}, math.max(now, raised_until, noticed), ''
-	for _, window in ipairs(windows) do
-		if window.added or window.from <= window.to then
-			local at = window.added and now or window.last
-			parts[#parts + 1] = string.format('%swindow %d %d ', between,
-							  window.period, window.used)
-			parts[#parts + 1] = window.list and
-					    window.list:sub(window.from, window.to) or ''
-			parts[#parts + 1] = window.added or ''
-			expires = math.max(expires, at + window.period + 1)
-			between = '; '
-		end
-	end
-	if seen ~= '' then
-		parts[#parts + 1] = between .. 'seen ' .. seen
-		between = '; '
-	end
-	if raised_until > 0 or (between == '' and noticed == 0) then
-		parts[#parts + 1] = string.format('%sraised %d %s', between, raised_until, raised)
-		between = '; '
-	end
-	if noticed > 0 then
-		parts[#parts + 1] = string.format('%sover %d %d', between, noticed, refused)
-	end
-	return table.concat(parts), expires
-end
-
--- What is to be answered; and, where something has changed, what is to be written.
-local function count(text)
-	local is_total, counts_refused = ARGV[4] == '1', ARGV[5] == '1'
-	parse(text)
-	slide_all()
-	local changed, uses, is_over, is_first = false, {}, false, false
-	if raise_until ~= 0 then
-		changed = raise_limit()
-	end
-	for _, rate in ipairs(rates) do
-		if not window_of(rate.period) then
-			window_begin(rate.period)
-		end
-	end
-
-	local added = amount
-	local start, behind, before, was_refused
-	if once ~= '' then
-		start, behind, before, was_refused = seen_find()
-	end
-	if start and is_total then
-		added = math.max(added - before, 0)
-	end
-	was_refused = was_refused and raised_until == 0
-	local is_free = added == 0 and not was_refused
-
-	for i, rate in ipairs(rates) do
-		local window = window_of(rate.period)
-		local lifted = raised_until == 0 and -1 or raised_most(rate.period)
-		local most = lifted >= 0 and lifted or rate.most
-		local used = window.used + added
-		if was_refused and used <= most then
-			used = most + 1
-		end
-		uses[i] = { period = rate.period, used = used, wait = 0, lifted = lifted,
-			    most = most, is_over = used > most }
-		is_over = is_over or (used > most and not is_free)
-	end
-
-	if added > 0 and #rates > 0 and (counts_refused or not is_over) then
-		for _, window in ipairs(windows) do
-			charge(window, added)
-		end
-		if once ~= '' then
-			-- One of many recipients that is refused says nothing of the message.
-			remember_once(start, behind, before, added, is_over and is_total)
-		end
-		changed = true
-	end
-	if is_over then
-		for _, use in ipairs(uses) do
-			if use.is_over then
-				use.wait = wait_of(window_of(use.period), added, use.most)
-			end
-		end
-		is_first = notice(uses)
-		changed = true
-	end
-
-	local said = { (is_first and 1 or 0) + (is_free and 2 or 0) }
-	for _, use in ipairs(uses) do
-		said[#said + 1] = string.format('%d %d %d %d', use.period, use.used, use.wait,
-						use.lifted)
-	end
-	said = table.concat(said, ' ')
-	if changed then
-		return said, written()
-	end
-	return said
-end
-
-local text = redis.pcall('GETRANGE', KEYS[1], 0, 49152)
+local text = redis.pcall('GETRANGE', KEYS[1], '0', RECORD_MAX)
 if type(text) == 'table' then
 	return text
 end
-local is_ours, said, after, expires = pcall(count, text)
-if not is_ours then
-	said, after, expires = count('')
+local version, window_count, seen_count, raised_count, raised_until, noticed, refused, at
+if #text >= HEAD_LEN then
+	version, window_count, seen_count, raised_count, raised_until, noticed, refused, at =
+		unpack(HEAD, text)
 end
-if after then
+local is_ours = version == VERSION and window_count <= RATES_MAX and raised_count <= RATES_MAX and
+		seen_count <= SEEN_MAX
+-- Tables have room from the beginning: to grow takes the server long.
+local windows, after = { nil, nil, nil, nil }, #text + 1
+for i = 1, is_ours and window_count or 0 do
+	if at + WINDOW_LEN + ENTRY_LEN > after then
+		is_ours = false
+		break
+	end
+	local period, used, count, first = unpack('<I6I7I2I6', text, at)
+	local from, to = at + WINDOW_LEN, at + WINDOW_LEN + count * ENTRY_LEN
+	if count == 0 or count > ENTRIES_MAX or to > after then
+		is_ours = false
+		break
+	end
+	local window = { period = period, used = used, list = text, from = from, to = to,
+			 added = 0 }
+	if unpack(TIME, text, to - ENTRY_LEN) > now then
+		window.list = pull_back(sub(text, from, to - 1), ENTRY_LEN)
+		window.from, window.to = 1, to - from + 1
+		first = unpack(TIME, window.list)
+	end
+	if first < now - period then
+		slide(window)
+	end
+	windows[i], at = window, to
+end
+if not is_ours or at + raised_count * RATE_LEN + seen_count * SEEN_LEN ~= after then
+	windows, text, at, after = {}, '', 1, 1
+	raised_count, raised_until, noticed, refused = 0, 0, 0, 0
+end
+for i = #windows, 1, -1 do
+	if windows[i].from == windows[i].to then
+		table.remove(windows, i)
+	end
+end
+
+-- What was counted once: from seen_from to the end of seen, by its time.
+local seen, seen_from = text, at + raised_count * RATE_LEN
+if seen_from < after then
+	local oldest = now - (#windows > 0 and windows[#windows].period or 0)
+	if unpack(TIME, seen, after - SEEN_LEN) > now then
+		seen, seen_from = pull_back(sub(seen, seen_from), SEEN_LEN), 1
+	end
+	while seen_from <= #seen and unpack(TIME, seen, seen_from) < oldest do
+		seen_from = seen_from + SEEN_LEN
+	end
+end
+
+if noticed <= now then
+	noticed, refused = 0, 0
+end
+noticed = noticed < now + PERIOD_MAX and noticed or now + PERIOD_MAX
+
+-- An administrator raises it, or no longer.
+local raised, changed = '', false
+if raise_until > now then
+	raised, raised_until = sub(wanted, rates_at + rate_count * RATE_LEN), raise_until
+	changed = true
+elseif raised_until > now and raise_until == 0 then
+	raised = sub(text, at, at + raised_count * RATE_LEN - 1)
+else
+	raised_until, changed = 0, raised_until > now
+end
+raised_until = raised_until < now + PERIOD_MAX and raised_until or now + PERIOD_MAX
+
+-- --- for each rate a window, asked[i], which is to let most[i] through ---
+
+local asked, most, use = { nil, nil, nil, nil }, { 0, 0, 0, 0 }, { 0, 0, 0, 0 }
+for i = 1, rate_count do
+	local rate, period = unpack(RATE, wanted, rates_at + (i - 1) * RATE_LEN)
+	for j = 1, #windows do
+		if windows[j].period == period then
+			asked[i] = windows[j]
+		end
+	end
+	if not asked[i] then
+		-- It begins with what the next longer one has, or else the longest.
+		local from = 1
+		while from < #windows and windows[from].period < period do
+			from = from + 1
+		end
+		local like = windows[from] or { used = 0, list = '', from = 1, to = 1 }
+		asked[i] = { period = period, used = like.used, list = like.list, from = like.from,
+			     to = like.to, added = 0 }
+		slide(asked[i])
+		if #windows == RATES_MAX then
+			-- The shortest that is not asked for makes room.
+			local is_asked, unused = {}, 1
+			for j = 1, rate_count do
+				local _, its = unpack(RATE, wanted, rates_at + (j - 1) * RATE_LEN)
+				is_asked[its] = true
+			end
+			while unused < #windows and is_asked[windows[unused].period] do
+				unused = unused + 1
+			end
+			table.remove(windows, unused)
+		end
+		from = #windows + 1
+		while from > 1 and windows[from - 1].period > period do
+			from = from - 1
+		end
+		table.insert(windows, from, asked[i])
+	end
+	most[i] = rate
+end
+
+-- --- judging ---
+
+local added, before, was_refused, place, seen_at = amount, 0, 0, nil, 0
+if has_once then
+	local hash = string.find(seen, once, seen_from + TIME_LEN, true)
+	while hash and (hash - TIME_LEN - seen_from) % SEEN_LEN ~= 0 do
+		hash = string.find(seen, once, hash + 1, true)
+	end
+	if hash then
+		place = hash - TIME_LEN
+		before, was_refused = unpack('<I7B', seen, hash + HASH_LEN)
+	end
+	if hash and is_distinct == 1 then
+		seen_at, before = unpack(TIME, seen, place), 0
+	elseif hash and is_total == 1 then
+		added = added > before and added - before or 0
+	end
+end
+local lifted, is_free, is_over = {}, was_refused == 0, false
+for i = 1, rate_count do
+	local window = asked[i]
+	local has_value = seen_at > 0 and seen_at >= now - window.period
+	use[i] = window.used + (has_value and 0 or added)
+	is_free = is_free and use[i] == window.used
+	if raised_until > 0 then
+		lifted[i] = raised == '' and MOST_MAX or nil
+		for from = 1, #raised, RATE_LEN do
+			local rate, period = unpack(RATE, raised, from)
+			if period == window.period then
+				lifted[i] = rate
+			end
+		end
+		most[i] = lifted[i] or most[i]
+	end
+	is_over = is_over or use[i] > most[i]
+end
+is_over = is_over and not is_free
+
+-- --- charging: all windows, or none ---
+
+local seen_last = ''
+if added > 0 and rate_count > 0 and (counts_refused == 1 or not is_over) then
+	for i = 1, #windows do
+		local window = windows[i]
+		if seen_at > 0 and seen_at >= now - window.period then
+			take_out(window, seen_at)
+		end
+		local sum = MOST_MAX - window.used
+		sum = added < sum and added or sum
+		if sum > 0 then
+			local count, grain = (window.to - window.from) / ENTRY_LEN, 0
+			if count >= EXACT then
+				grain = math.ceil(window.period / EXACT)
+			end
+			if count == ENTRIES_MAX then
+				tighten(window, grain)
+				count = (window.to - window.from) / ENTRY_LEN
+			end
+			window.used, window.added = window.used + sum, sum
+			local at, _, _, its = 0, 0, 0, 0
+			if count >= EXACT then
+				at, _, _, its = unpack('<I6I7I6I7', window.list,
+						       window.to - 2 * ENTRY_LEN)
+			end
+			if now - at < grain then
+				window.to, window.added = window.to - ENTRY_LEN, sum + its
+			end
+		end
+	end
+	if has_once then
+		-- One of many recipients that is refused says nothing of the message.
+		local sum = before + added
+		seen_last = pack(SEEN, now, once, sum < MOST_MAX and sum or MOST_MAX,
+				 is_over and is_total or 0)
+		if not place and #seen + 1 - seen_from == SEEN_MAX * SEEN_LEN then
+			place = seen_from
+		end
+		if place and place > seen_from then
+			seen = sub(seen, seen_from, place - 1) .. sub(seen, place + SEEN_LEN)
+			seen_from = 1
+		elseif place then
+			seen_from = seen_from + SEEN_LEN
+		end
+	end
+	changed = true
+end
+
+-- After charging: a refused attempt that was charged has made its own wait longer.
+local is_first, wait = false, {}
+if is_over then
+	local worst
+	for i = 1, rate_count do
+		local window = asked[i]
+		if use[i] > most[i] then
+			-- A distinct value that was charged is there already.
+			local has_value = seen_at > 0 and seen_at >= now - window.period
+			local again = added
+			if is_distinct == 1 and (counts_refused == 1 or has_value) then
+				again = 0
+			end
+			local excess, from = window.used + again - most[i], window.from
+			wait[i] = 0
+			while excess > 0 and from < window.to do
+				local at, sum = unpack(ENTRY, window.list, from)
+				excess, wait[i] = excess - sum, at + window.period + 1 - now
+				from = from + ENTRY_LEN
+			end
+			if again > most[i] then
+				wait[i] = window.period
+			elseif excess > 0 and window.added > 0 then
+				wait[i] = window.period + 1
+			end
+			if not worst or wait[i] > wait[worst] then
+				worst = i
+			end
+		end
+	end
+	if noticed == 0 then
+		noticed, is_first = now + asked[worst].period, true
+	end
+	refused = (refused < MOST_MAX and refused or MOST_MAX - 1) + 1
+	changed = true
+end
+
+-- --- writing ---
+
+if changed then
+	local part, last, count = { '', '', '', '', '', '', '', '', '', '' }, 1, 0
+	local expires = raised_until > noticed and raised_until or noticed
+	for i = 1, #windows do
+		local window = windows[i]
+		local entries = (window.to - window.from) / ENTRY_LEN
+		entries = entries + (window.added > 0 and 1 or 0)
+		if entries > 0 then
+			part[last + 1] = pack(WINDOW, window.period, window.used, entries)
+			part[last + 2] = sub(window.list, window.from, window.to - 1)
+			part[last + 3] = window.added > 0 and pack(ENTRY, now, window.added) or ''
+			last, count = last + 3, count + 1
+			local at = now
+			if window.added == 0 then
+				at = unpack(TIME, window.list, window.to - ENTRY_LEN)
+			end
+			at = at + window.period + 1
+			expires = at > expires and at or expires
+		end
+	end
+	seen = sub(seen, seen_from)
+	part[1] = pack(HEAD, VERSION, count, (#seen + #seen_last) / SEEN_LEN, #raised / RATE_LEN,
+		       raised_until, noticed, refused)
+	part[last + 1], part[last + 2], part[last + 3] = raised, seen, seen_last
 	local done
 	if expires > now then
-		done = redis.pcall('SET', KEYS[1], after, 'PX', string.format('%d', expires - now))
+		done = redis.pcall('SET', KEYS[1], table.concat(part, '', 1, last + 3), 'PX',
+				   string.format('%d', expires - now))
 	else
 		done = redis.pcall('DEL', KEYS[1])
 	end
 	if type(done) == 'table' and done.err then
 		return done
 	end
+end
+
+local said = pack('B', (is_first and 1 or 0) + (is_free and 2 or 0))
+for i = 1, rate_count do
+	said = said .. pack('<I6I7I6I7', asked[i].period, use[i], wait[i] or 0,
+			    (lifted[i] or -1) + 1)
 end
 return said

@@ -1,6 +1,7 @@
 /* redis_wire.c -- the transport of a link: a bufferevent, plain or TLS.
  *
- * What is written in one turn of the loop leaves in one write.
+ * What is written in one turn of the loop leaves in one write; in a busy turn as soon as there is
+ * some of it, so that the server works while we do.
  */
 #include "store/redis_priv.h"
 
@@ -15,7 +16,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-enum { READ_BYTES = 16 * 1024 };
+enum { READ_BYTES = 16 * 1024, BURST_BYTES = 4096 };
 
 static void on_bytes(struct bufferevent *wire, void *self)
 {
@@ -111,11 +112,28 @@ void wire_close(struct redis_link *link)
 
 /* --- writing --- */
 
+/* What does not leave now leaves in the next turn, and so is a fault met there.  (The bufferevent
+ * keeps its output from being taken by others.) */
+static void send_burst(struct redis_link *link)
+{
+	struct evbuffer *output = bufferevent_get_output(link->wire);
+
+	if (link->port->redis->tls != NULL || evbuffer_get_length(output) < BURST_BYTES)
+		return;
+	(void)evbuffer_unfreeze(output, 1);
+	(void)evbuffer_write(output, bufferevent_getfd(link->wire));
+	(void)evbuffer_freeze(output, 1);
+}
+
 void wire_write(struct redis_link *link, const char *bytes, size_t len)
 {
 	/* Once the server has missed a command, its replies to all behind it are another's. */
-	if (link->is_mute || bufferevent_write(link->wire, bytes, len) == 0)
+	if (link->is_mute)
 		return;
+	if (bufferevent_write(link->wire, bytes, len) == 0) {
+		send_burst(link);
+		return;
+	}
 	link->is_mute = true;
 	link_patience(link, 0);
 }

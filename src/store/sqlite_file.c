@@ -4,6 +4,7 @@
  * goes on with a fresh one.  The lock stands on a file of its own, PATH.lock, because the
  * database changes its identity when that happens; it keeps a second daemon out, not readers.
  */
+#include "store/sqlite_pages.h"
 #include "store/sqlite_priv.h"
 
 #include "base/ensure.h"
@@ -17,24 +18,29 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* A version beyond it is no version but a damaged number. */
-enum { VERSION_MAX = 1000 };
+enum {
+	/* application_id is this plus the version: no single bit makes another version */
+	APPLICATION_ID = 'w' << 24 | 'g' << 16 | 'h' << 8,
+	VERSION_MAX = 255,
+	UNNAMED_VERSION_MAX = 2, /* up to it there was no application_id */
+};
 
-/* Short columns stand before long ones, which may go on in pages of their own. */
+/* Short columns stand before long ones, which may go on in pages of their own.  An empty key is
+ * none, and no walk from the empty one on would meet it. */
 static const char *const table_sql[STORE_CLASS_COUNT] = {
 	[STORE_KNOWN] = "CREATE TABLE known (\"set\" TEXT NOT NULL, key TEXT NOT NULL,"
 			" expires_ms INTEGER NOT NULL, sum INTEGER NOT NULL, value TEXT NOT NULL,"
-			" PRIMARY KEY (\"set\", key)) STRICT, WITHOUT ROWID",
+			" PRIMARY KEY (\"set\", key), CHECK (key <> '')) STRICT, WITHOUT ROWID",
 	[STORE_TALLY] = "CREATE TABLE tally (name TEXT NOT NULL, key TEXT NOT NULL,"
 			" expires_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,"
 			" sum INTEGER NOT NULL, text TEXT NOT NULL,"
-			" PRIMARY KEY (name, key)) STRICT, WITHOUT ROWID",
+			" PRIMARY KEY (name, key), CHECK (key <> '')) STRICT, WITHOUT ROWID",
 	[STORE_TRIPLET] =
 		"CREATE TABLE triplet (key TEXT NOT NULL PRIMARY KEY, expires_ms INTEGER NOT NULL,"
 		" last_ms INTEGER NOT NULL, first_ms INTEGER NOT NULL, passed_ms INTEGER NOT NULL,"
 		" passes INTEGER NOT NULL, sum INTEGER NOT NULL, colour TEXT NOT NULL,"
-		" CHECK (first_ms >= 0 AND last_ms >= 0 AND passed_ms >= 0 AND passes >= 0"
-		" AND colour IN ('', 'white', 'black'))) STRICT, WITHOUT ROWID",
+		" CHECK (key <> '' AND first_ms >= 0 AND last_ms >= 0 AND passed_ms >= 0"
+		" AND passes >= 0)) STRICT, WITHOUT ROWID",
 };
 
 static const char *const statement_sql[] = {
@@ -149,9 +155,36 @@ void sqlite_unclaim(struct sqlite *sqlite)
 	sqlite->lock_fd = -1;
 }
 
-/* So that it has our mode, is no link, and the reason is a plain one where it cannot be. */
-static enum err make_file(const char *path, struct text *why)
+static enum err damaged(struct text *why, const char *what)
 {
+	text_addf(why, "%s", what);
+	return ERR_SYNTAX;
+}
+
+static bool is_there(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0;
+}
+
+/* A database whose header forbids to write it would be refused, as if that were somebody's wish.
+ * (Bytes 18 and 19: https://sqlite.org/fileformat.html section 1.3.) */
+static bool has_odd_header(int fd)
+{
+	enum { MAGIC_BYTES = 16, JOURNALLED = 1, WRITE_AHEAD = 2 };
+	unsigned char head[20];
+
+	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+	    memcmp(head, "SQLite format 3", MAGIC_BYTES) != 0)
+		return false;
+	return head[18] != head[19] || (head[18] != JOURNALLED && head[18] != WRITE_AHEAD);
+}
+
+/* So that it has our mode, is no link, and the reason is a plain one where it cannot be. */
+static enum err make_file(const char *path, bool *is_empty_out, struct text *why)
+{
+	bool was_there = is_there(path);
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 	struct stat status;
 	enum err err = OK;
@@ -163,7 +196,10 @@ static enum err make_file(const char *path, struct text *why)
 	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
 		text_addf(why, "%s is no file", path);
 		err = ERR_SYSTEM;
+	} else if (has_odd_header(fd)) {
+		err = damaged(why, "its header is none");
 	}
+	*is_empty_out = was_there && err == OK && status.st_size == 0;
 	close(fd);
 	return err;
 }
@@ -216,20 +252,18 @@ static int set_up(sqlite3 *db, bool sync_full)
 	return sqlite3_exec(db, text_cstr(&sql), NULL, NULL, NULL);
 }
 
-static enum err damaged(struct text *why, const char *what)
-{
-	text_addf(why, "%s", what);
-	return ERR_SYNTAX;
-}
-
+/* EXTRA: of this one transaction and the next, which makes it a write-ahead log, the journal is
+ * deleted for good before they are over.  If it came back with the power it would undo them in a
+ * file that has gone on. */
 static int make_tables(sqlite3 *db)
 {
-	int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	TEXT(sql, 64);
+	int rc = sqlite3_exec(db, "PRAGMA synchronous = EXTRA; BEGIN IMMEDIATE", NULL, NULL, NULL);
+	TEXT(sql, 128);
 
 	for (size_t i = 0; i < STORE_CLASS_COUNT && rc == SQLITE_OK; i++)
 		rc = sqlite3_exec(db, table_sql[i], NULL, NULL, NULL);
-	text_addf(&sql, "PRAGMA user_version = %d; COMMIT", SQLITE_SCHEMA_VERSION);
+	text_addf(&sql, "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
+		  SQLITE_SCHEMA_VERSION, APPLICATION_ID + SQLITE_SCHEMA_VERSION);
 	return rc == SQLITE_OK ? sqlite3_exec(db, text_cstr(&sql), NULL, NULL, NULL) : rc;
 }
 
@@ -266,40 +300,70 @@ static enum err refuse_version(const struct sqlite *sqlite, int64_t version, str
 	return ERR_SYSTEM;
 }
 
-/* Whose file is it, and of what version?  A new one gets our tables. */
-static enum err check_version(struct sqlite *sqlite, sqlite3 *db, struct text *why)
+/* Of whose making is the file? */
+struct origin {
+	int64_t version, application, tables;
+	int64_t named; /* as ours are */
+	int64_t exact; /* as we make them */
+};
+
+static int find_origin(sqlite3 *db, struct origin *origin)
 {
-	int64_t version = 0, tables = 0, ours = 0, exact = 0;
-	int rc = ask_number(db, "PRAGMA user_version", &version);
+	int rc = ask_number(db, "PRAGMA user_version", &origin->version);
 
 	if (rc == SQLITE_OK)
-		rc = ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
-	if (rc == SQLITE_OK && version == 0 && tables == 0) {
-		rc = make_tables(db);
-		version = SQLITE_SCHEMA_VERSION;
-	}
+		rc = ask_number(db, "PRAGMA application_id", &origin->application);
+	if (rc == SQLITE_OK)
+		rc = ask_number(db, "SELECT count(*) FROM sqlite_schema", &origin->tables);
 	if (rc == SQLITE_OK)
 		rc = ask_number(db,
 				"SELECT count(*) FROM sqlite_schema WHERE type = 'table' "
 				"AND name IN ('triplet', 'tally', 'known')",
-				&ours);
-	if (rc == SQLITE_OK)
-		rc = count_exact(db, &exact);
-	if (sqlite_is_damage(rc))
+				&origin->named);
+	return rc == SQLITE_OK ? count_exact(db, &origin->exact) : rc;
+}
+
+/* A file that nobody has written to, or whose first pages a loss of power took. */
+static bool is_fresh(const struct origin *origin)
+{
+	return origin->version == 0 && origin->application == 0 && origin->tables == 0;
+}
+
+static bool has_version(const struct origin *origin)
+{
+	if (origin->version < 1 || origin->version > VERSION_MAX)
+		return false;
+	if (origin->version <= UNNAMED_VERSION_MAX && origin->application == 0)
+		return true;
+	return origin->application == APPLICATION_ID + origin->version;
+}
+
+/* Whose file is it, and of what version?  A new one gets our tables. */
+static enum err check_version(struct sqlite *sqlite, sqlite3 *db, struct text *why)
+{
+	struct origin origin = { 0 };
+	int rc = find_origin(db, &origin);
+
+	if (rc == SQLITE_OK && is_fresh(&origin)) {
+		rc = make_tables(db);
+		if (rc == SQLITE_OK)
+			rc = find_origin(db, &origin);
+	}
+	if (rc == SQLITE_ERROR || sqlite_is_damage(rc))
 		return damaged(why, sqlite3_errmsg(db));
 	if (rc != SQLITE_OK) {
 		text_addf(why, "%s: %s", sqlite->path, sqlite3_errmsg(db));
 		return ERR_SYSTEM;
 	}
-	if (ours == 0) {
+	if (origin.named == 0) {
 		text_addf(why, "%s is a database, but not one of weighd's", sqlite->path);
 		return ERR_SYSTEM;
 	}
-	if (version < 1 || version > VERSION_MAX)
+	if (!has_version(&origin))
 		return damaged(why, "its version is none");
-	if (version != SQLITE_SCHEMA_VERSION)
-		return refuse_version(sqlite, version, why);
-	if (exact < STORE_CLASS_COUNT)
+	if (origin.version != SQLITE_SCHEMA_VERSION)
+		return refuse_version(sqlite, origin.version, why);
+	if (origin.exact < STORE_CLASS_COUNT)
 		return damaged(why, "its tables are not as they were made");
 	return OK;
 }
@@ -350,17 +414,39 @@ static enum err open_db(struct sqlite *sqlite, struct text *why)
 	return OK;
 }
 
+/* SQLite reads a journal up to the first frame that is not right, and says nothing of what was
+ * committed behind it. */
+static void look_at_journal(struct sqlite *sqlite)
+{
+	struct sqlite_pages pages;
+	TEXT(why, SQLITE_WHY_MAX);
+
+	if (sqlite_pages_open(&pages, sqlite->path, &why) != OK)
+		return; /* said when it is opened in earnest */
+	if (pages.has_lost)
+		store_say(sqlite->store, STORE_WARNING,
+			  "store %s: its journal is damaged: what was written last is lost",
+			  sqlite->path);
+	sqlite_pages_close(&pages);
+}
+
 enum err sqlite_file_open(struct sqlite *sqlite, struct text *why)
 {
-	enum err err = make_file(sqlite->path, why);
+	bool is_empty = false;
+	enum err err = make_file(sqlite->path, &is_empty, why);
 
 	ENSURE(sqlite->file.db == NULL);
+	if (err == OK)
+		look_at_journal(sqlite);
 	if (err == OK)
 		err = open_db(sqlite, why);
 	if (err == OK)
 		err = prepare_all(sqlite, why);
 	if (err != OK)
 		sqlite_file_close(&sqlite->file, false);
+	else if (is_empty)
+		store_say(sqlite->store, STORE_WARNING, "store %s is empty: a new one is begun",
+			  sqlite->path);
 	return err;
 }
 
@@ -379,13 +465,6 @@ void sqlite_file_close(struct sqlite_file *file, bool is_whole)
 }
 
 /* --- set aside --- */
-
-static bool is_there(const char *path)
-{
-	struct stat status;
-
-	return lstat(path, &status) == 0;
-}
 
 /* PATH.damaged-20261120-104107, and what goes with it; "-2" where that is taken. */
 static bool dated_name(const char *path, char *name, size_t room)
@@ -424,8 +503,9 @@ bool sqlite_set_aside(struct sqlite *sqlite, const char *what)
 			(void)unlink(from); /* an old journal must not meet the new file */
 	}
 	store_say(sqlite->store, STORE_ERROR,
-		  "store %s is damaged (%s): it is set aside as %s, and a new one is begun",
-		  sqlite->path, what, name);
+		  "store %s is damaged (%s): it is set aside as %s, and a new one is begun; "
+		  "weighctl store salvage %s writes out what can be read",
+		  sqlite->path, what, name, name);
 	return true;
 }
 

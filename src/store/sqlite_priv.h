@@ -27,7 +27,7 @@
 #include <time.h>
 
 enum {
-	SQLITE_SCHEMA_VERSION = 2, /* 1: rows had no sums */
+	SQLITE_SCHEMA_VERSION = 3, /* 1: rows had no sums; 2: colours had no end */
 	SQLITE_PATH_MAX = 4000,    /* "-wal", ".damaged-..." still fit behind it */
 	SQLITE_WHY_MAX = SQLITE_PATH_MAX + 512,
 	SQLITE_LOCK_MS = 1000, /* somebody has the lock at our start: so long is waited for him */
@@ -331,6 +331,9 @@ void sqlite_check_again(struct sqlite *sqlite);
  */
 MUST_USE int sqlite_run(struct sqlite *sqlite, struct sqlite_op *op, bool may_write);
 void sqlite_op_fail(struct sqlite_op *op, enum fact_cause cause, const char *why);
+
+/** The triplet in a row.  @return false: nothing sensible */
+MUST_USE bool sqlite_row_triplet(const struct sqlite_row *row, struct triplet *triplet);
 
 /** May this group have a new triplet?  Counts it. */
 bool sqlite_admit(struct sqlite *sqlite, struct span group, int64_t now_ms);

@@ -14,20 +14,6 @@ enum {
 	SAY_AGAIN_MS = 3600 * 1000,
 };
 
-static const char *const colour_name[] = {
-	[TRIPLET_PLAIN] = "", [TRIPLET_WHITE] = "white", [TRIPLET_BLACK] = "black"
-};
-
-static bool colour_find(struct span name, enum triplet_colour *colour_out)
-{
-	for (size_t i = 0; i < sizeof(colour_name) / sizeof(colour_name[0]); i++)
-		if (span_equal(name, span_cstr(colour_name[i]))) {
-			*colour_out = (enum triplet_colour)i;
-			return true;
-		}
-	return false;
-}
-
 static bool is_expired(int64_t expires_ms, int64_t now_ms)
 {
 	return expires_ms != 0 && expires_ms <= now_ms;
@@ -92,6 +78,7 @@ static bool has_room(struct sqlite *sqlite, int64_t now_ms)
 static int put_triplet(struct sqlite *sqlite, struct span key, const struct triplet *triplet,
 		       int64_t expires_ms)
 {
+	TEXT(colour, TRIPLET_TEXT_MAX);
 	struct sqlite_row row = {
 		.class = STORE_TRIPLET,
 		.key = key,
@@ -100,9 +87,10 @@ static int put_triplet(struct sqlite *sqlite, struct span key, const struct trip
 			    [ROW_FIRST] = triplet->first_ms,
 			    [ROW_PASSED] = triplet->passed_ms,
 			    [ROW_PASSES] = triplet->passes },
-		.text = span_cstr(colour_name[triplet->colour]),
 	};
 
+	text_add_triplet_colour(&colour, triplet);
+	row.text = text_span(&colour);
 	sqlite->has_written = true;
 	return sqlite_row_put(&sqlite->file, &row);
 }
@@ -122,8 +110,7 @@ static int put_text(struct sqlite *sqlite, const struct sqlite_op *op, struct sp
 	return sqlite_row_put(&sqlite->file, &row);
 }
 
-/* @return false: nothing sensible */
-static bool row_triplet(const struct sqlite_row *row, struct triplet *triplet)
+bool sqlite_row_triplet(const struct sqlite_row *row, struct triplet *triplet)
 {
 	*triplet = (struct triplet){
 		.first_ms = row->number[ROW_FIRST],
@@ -131,7 +118,7 @@ static bool row_triplet(const struct sqlite_row *row, struct triplet *triplet)
 		.passed_ms = row->number[ROW_PASSED],
 		.passes = row->number[ROW_PASSES],
 	};
-	return colour_find(row->text, &triplet->colour);
+	return triplet_colour_parse(row->text, triplet) == OK;
 }
 
 /* The row of op's key; row->text is borrowed until release_row(). */
@@ -172,12 +159,22 @@ static int get_triplet(struct sqlite *sqlite, const struct sqlite_op *op, bool m
 
 	if (rc != SQLITE_OK || !*is_there_out)
 		return rc;
-	if (row_triplet(&row, &triplet)) {
+	if (sqlite_row_triplet(&row, &triplet)) {
 		text_add_triplet(&text, &triplet);
 		text_add(before, store_live_triplet(text_span(&text), row.number[ROW_EXPIRES],
 						    &op->task.terms, op->now_ms));
 	}
 	return release_row(sqlite, &row);
+}
+
+/* Would it only be known to have been seen later?  That can be left unwritten where nothing can be
+ * written: who is known goes on. */
+static bool is_only_later(struct span before, const struct triplet *after)
+{
+	struct triplet known;
+
+	return triplet_parse(before, &known) == OK && known.first_ms == after->first_ms &&
+	       known.passed_ms == after->passed_ms && known.until_ms == after->until_ms;
 }
 
 static int run_touch(struct sqlite *sqlite, struct sqlite_op *op, bool may_write)
@@ -196,10 +193,12 @@ static int run_touch(struct sqlite *sqlite, struct sqlite_op *op, bool may_write
 		store_touch_text(text_span(&before), &op->task.terms, op->now_ms, &item, &after);
 	op->answer = item.len > 0 ? ANSWER_ITEM : ANSWER_NONE;
 	op->item_len = item.len;
-	if (op->is_rehearsal || after.len == 0)
+	if (op->is_rehearsal)
 		return SQLITE_OK;
+	ENSURE(triplet_parse(text_span(&after), &triplet) == OK);
 	if (!may_write) {
-		sqlite_op_fail(op, CAUSE_REFUSED, "");
+		if (!is_only_later(text_span(&before), &triplet))
+			sqlite_op_fail(op, CAUSE_REFUSED, "");
 		return SQLITE_OK;
 	}
 	if (!is_there &&
@@ -208,7 +207,6 @@ static int run_touch(struct sqlite *sqlite, struct sqlite_op *op, bool may_write
 		sqlite_op_fail(op, CAUSE_TOOLARGE, "");
 		return SQLITE_OK;
 	}
-	ENSURE(triplet_parse(text_span(&after), &triplet) == OK);
 	sqlite->added += !is_there; /* for nothing, unless it is committed */
 	return put_triplet(sqlite, op->key, &triplet, expires_ms);
 }
@@ -307,7 +305,7 @@ static bool add_entry(struct sqlite_op *op, const struct sqlite_row *row, struct
 	TEXT(text, TRIPLET_TEXT_MAX);
 
 	if (op->class == STORE_TRIPLET) {
-		if (!row_triplet(row, &triplet))
+		if (!sqlite_row_triplet(row, &triplet))
 			return false;
 		text_add_triplet(&text, &triplet);
 		value = text_span(&text);

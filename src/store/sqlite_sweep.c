@@ -122,6 +122,14 @@ static bool is_in_memory(const struct sqlite *sqlite, struct span set, struct sp
 	return is_there;
 }
 
+static bool is_coloured(const struct sqlite_row *row, int64_t now_ms)
+{
+	struct triplet triplet;
+
+	return sqlite_row_triplet(row, &triplet) &&
+	       triplet_colour_at(&triplet, now_ms) != TRIPLET_PLAIN;
+}
+
 /* Is the row to go? */
 static bool judge_row(struct sqlite *sqlite, const struct sqlite_row *row, int64_t now_ms)
 {
@@ -136,7 +144,7 @@ static bool judge_row(struct sqlite *sqlite, const struct sqlite_row *row, int64
 	if (row->class == STORE_KNOWN) /* memory has its own bounds */
 		return !is_in_memory(sqlite, row->set, row->key, now_ms);
 	if (row->class == STORE_TRIPLET) {
-		if (row->text.len > 0) {
+		if (is_coloured(row, now_ms)) {
 			sweep->kept++;
 			return false;
 		}
@@ -186,6 +194,16 @@ static bool stand_at(struct sqlite_sweep *sweep, struct span set, struct span ke
 	return true;
 }
 
+/* Behind the row before it?  What is not stands where no question finds it. */
+static bool is_in_order(const struct sqlite_sweep *sweep, const struct sqlite_row *row)
+{
+	int order = span_compare(row->set, span_of(sweep->set, sweep->set_len));
+
+	if (order == 0)
+		order = span_compare(row->key, span_of(sweep->key, sweep->key_len));
+	return order > 0;
+}
+
 /* --- a stretch --- */
 
 /* What does not hold its sum goes at once.  @return SQLITE_ROW: there are more; SQLITE_DONE */
@@ -209,6 +227,9 @@ static int walk_stretch(struct sqlite *sqlite, int64_t now_ms, int64_t until_us)
 			if (rc != SQLITE_OK)
 				break;
 			rc = SQLITE_ROW;
+		} else if (!is_in_order(sweep, &row)) {
+			rc = SQLITE_CORRUPT;
+			break;
 		} else if (stand_at(sweep, row.set, row.key)) {
 			if (judge_row(sqlite, &row, now_ms))
 				doom(sweep, row.set, row.key);

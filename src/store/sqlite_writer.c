@@ -12,6 +12,7 @@
 #include "store/sqlite_priv.h"
 
 #include "base/ensure.h"
+#include "store/blame.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -415,6 +416,7 @@ static void *writer_work(void *self)
 	struct sqlite *sqlite = self;
 	struct sqlite_op *batch;
 
+	blame_set(true);
 	for (;;) {
 		int64_t next_us;
 

@@ -113,9 +113,7 @@ struct span store_live_triplet(struct span text, int64_t expires_ms,
  * nothing.
  *
  * @param item   of the fact; empty: NONE
- * @param after  its text afterwards, room for TRIPLET_TEXT_MAX; empty where a write is not worth
- *               while: only last and passes would change, by less than ten minutes and less
- *               than a 256th of keep_ms
+ * @param after  its text afterwards, room for TRIPLET_TEXT_MAX
  * @return when it is forgotten
  */
 int64_t store_touch_text(struct span before, const struct triplet_terms *terms, int64_t now_ms,

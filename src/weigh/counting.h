@@ -9,6 +9,8 @@
 
 /* The set of those who have returned so often that greylist lets them pass. */
 #define GREYLIST_TRUSTED_SET "greylist.trusted"
+/* Returns of whoever is trusted because an administrator says so: that ends when he has said. */
+#define TRUST_BY_HAND INT64_C(4294967295)
 
 /** @return true: the walk ends with this statement, or waits here */
 bool walk_greylist(struct walk *walk, const struct statement *statement);

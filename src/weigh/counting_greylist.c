@@ -4,21 +4,22 @@
 #include "base/ensure.h"
 #include "base/number.h"
 
-enum { TRUST_TEXT_MAX = 80, TRUST_TOUCH_MS = 3600 * 1000 };
+enum { TRUST_TEXT_MAX = 80 };
 
 /* --- who is trusted --- */
 
-/* "COUNT COUNTED_MS USED_MS" */
+/* "COUNT COUNTED_MS"; COUNT is TRUST_BY_HAND where an administrator has said it, and for how long;
+ * and what older versions wrote behind it */
 struct trust {
 	struct span key;
-	int64_t count, counted_ms, used_ms;
+	int64_t count, counted_ms;
 };
 
 static struct trust trust_parse(const struct fact *fact)
 {
 	struct trust trust = { .key = fact->key };
 	struct span rest = fact->state == FACT_KNOWN ? fact->item[0] : SPAN(""), word;
-	int64_t *number[] = { &trust.count, &trust.counted_ms, &trust.used_ms };
+	int64_t *number[] = { &trust.count, &trust.counted_ms };
 
 	for (size_t i = 0; i < sizeof(number) / sizeof(*number); i++)
 		if (!span_cut(&rest, ' ', &word) || number_parse(word, number[i]) != OK)
@@ -31,8 +32,7 @@ static void trust_write(struct walk *walk, const struct greylist *greylist,
 {
 	TEXT(value, TRUST_TEXT_MAX);
 
-	text_addf(&value, "%lld %lld %lld", (long long)trust->count, (long long)trust->counted_ms,
-		  (long long)trust->used_ms);
+	text_addf(&value, "%lld %lld", (long long)trust->count, (long long)trust->counted_ms);
 	counting_remember(walk, &(struct memory){
 					.set = SPAN(GREYLIST_TRUSTED_SET),
 					.key = span_from(trust->key, sizeof(GREYLIST_TRUSTED_SET)),
@@ -41,22 +41,13 @@ static void trust_write(struct walk *walk, const struct greylist *greylist,
 				});
 }
 
-/* Used again: it lasts longer, written at most once an hour. */
-static void trust_touch(struct walk *walk, const struct greylist *greylist, struct trust trust)
-{
-	if (walk->attempt->time_ms - trust.used_ms < TRUST_TOUCH_MS)
-		return;
-	trust.used_ms = walk->attempt->time_ms;
-	trust_write(walk, greylist, &trust);
-}
-
 static void trust_raise(struct walk *walk, const struct greylist *greylist, struct trust trust)
 {
 	if (trust.key.at == NULL || (trust.count > 0 && walk->attempt->time_ms - trust.counted_ms <
 								greylist->trust_every_ms))
 		return;
-	trust.count += trust.count < UINT32_MAX;
-	trust.counted_ms = trust.used_ms = walk->attempt->time_ms;
+	trust.count += trust.count < TRUST_BY_HAND - 1;
+	trust.counted_ms = walk->attempt->time_ms;
 	trust_write(walk, greylist, &trust);
 }
 
@@ -82,7 +73,8 @@ static bool trust_ask(struct walk *walk, const struct greylist *greylist, struct
 	fact = fact_ask(walk->ledger, FACT_REMEMBERED, keyed.key);
 	if (fact->state == FACT_PENDING)
 		return false;
-	*trust_out = trust_parse(fact);
+	if (fact->state != FACT_FAILED) /* what is not known is not counted anew, either */
+		*trust_out = trust_parse(fact);
 	return true;
 }
 
@@ -100,15 +92,17 @@ enum value_state walk_greylist_key(const struct walk *walk, const struct greylis
 	return keyed.state == VALUE_KNOWN && key_out->at == NULL ? VALUE_UNKNOWN : keyed.state;
 }
 
+/* Once, though several statements may find that it has waited. */
 static void add_header(struct walk *walk, const struct statement *statement)
 {
 	const struct template *header = &statement->greylist->header;
 	struct span text;
 
-	if (header->piece_count == 0 || statement->observe || walk->prepend_count == PREPENDS_MAX ||
-	    !walk_render(walk, header, &text))
+	if (header->piece_count == 0 || statement->observe || walk->greylisted.has_header ||
+	    walk->prepend_count == PREPENDS_MAX || !walk_render(walk, header, &text))
 		return;
 	walk->prepend[walk->prepend_count++] = text;
+	walk->greylisted.has_header = true;
 }
 
 /* The store has answered: what the attempt is. */
@@ -121,10 +115,30 @@ static void greylist_judge(struct walk *walk, const struct greylist *greylist,
 
 	if (fact->state == FACT_KNOWN && triplet_item_parse(fact->item[0], now_ms, &record) == OK)
 		before = &record;
+	greylisted->had_passed = before != NULL && before->passed_ms > 0;
 	greylisted->outcome = triplet_judge(before, &greylist->terms, now_ms);
 	greylisted->wait_s = triplet_wait_s(before, &greylist->terms, now_ms);
-	if (before != NULL && now_ms > before->first_ms)
+	if (before != NULL && before->first_ms > 0 && now_ms > before->first_ms)
 		greylisted->delayed_s = (now_ms - before->first_ms) / 1000;
+}
+
+/* A mail that has to wait on has not come back yet, whatever statements above have found. */
+static void forget_returns(struct walk *walk)
+{
+	uint8_t kept = 0;
+
+	for (uint8_t i = 0; i < walk->memory_count; i++)
+		if (!span_equal(walk->memory[i].set, SPAN(GREYLIST_TRUSTED_SET)))
+			walk->memory[kept++] = walk->memory[i];
+	walk->memory_count = kept;
+}
+
+static bool greylist_defer(struct walk *walk, const struct statement *statement)
+{
+	if (!counting_decide(walk, statement, VERDICT_GREYLIST, &statement->text))
+		return false;
+	forget_returns(walk);
+	return true;
 }
 
 static bool greylist_settle(struct walk *walk, const struct statement *statement,
@@ -133,11 +147,13 @@ static bool greylist_settle(struct walk *walk, const struct statement *statement
 	switch (walk->greylisted.outcome) {
 	case TRIPLET_NEW:
 	case TRIPLET_EARLY:
-	case TRIPLET_EXPIRED:
-		return counting_decide(walk, statement, VERDICT_GREYLIST, &statement->text);
+	case TRIPLET_EXPIRED: return greylist_defer(walk, statement);
 	case TRIPLET_DENIED: return counting_decide(walk, statement, VERDICT_REJECT, NULL);
 	case TRIPLET_PASSED:
-		trust_raise(walk, statement->greylist, *trust);
+		/* What is only observed does not count a second time what another has let through.
+		 */
+		if (!statement->observe || !walk->greylisted.had_passed)
+			trust_raise(walk, statement->greylist, *trust);
 		add_header(walk, statement);
 		return false;
 	case TRIPLET_KNOWN:
@@ -163,15 +179,20 @@ bool walk_greylist(struct walk *walk, const struct statement *statement)
 		return false;
 	if (state == VALUE_PENDING || !trust_ask(walk, greylist, &trust))
 		return counting_wait(walk);
-	walk->greylisted = (struct greylisted){ .statement = statement, .key = key };
+	walk->greylisted = (struct greylisted){
+		.statement = statement,
+		.key = key,
+		.has_header = walk->greylisted.has_header && span_equal(walk->greylisted.key, key),
+	};
 	if (greylist->trust > 0 && trust.count >= greylist->trust) {
 		walk->greylisted.is_trusted = true;
 		walk->greylisted.outcome = TRIPLET_ALLOWED;
-		trust_touch(walk, greylist, trust);
+		if (trust.count < TRUST_BY_HAND)
+			trust_write(walk, greylist, &trust); /* for so long again */
 		return false;
 	}
 	if (state == VALUE_KNOWN) {
-		fact = fact_ask_triplet(walk->ledger, key, &greylist->terms);
+		fact = fact_ask_triplet(walk->ledger, key, &greylist->asked);
 		if (fact->state == FACT_PENDING)
 			return counting_wait(walk);
 		if (fact->state != FACT_FAILED) {

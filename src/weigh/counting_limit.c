@@ -64,7 +64,10 @@ static bool amount_of(const struct walk *walk, const struct limit *limit, struct
 	case COUNTING_MESSAGES: count->amount = 1; return true;
 	case COUNTING_RECIPIENTS: return amount_of_recipients(stage, attempt, count);
 	case COUNTING_BYTES: count->amount = number_of(attempt, ATTRIBUTE_size); return true;
-	case COUNTING_DISTINCT: count->amount = 1; return true;
+	case COUNTING_DISTINCT:
+		count->is_distinct = true;
+		count->amount = 1;
+		return true;
 	}
 	ENSURE(false);
 }

@@ -69,7 +69,10 @@ struct failing {
  * with the same condition, and the key is its text, the folded sender and the recipient.
  */
 struct greylist {
-	struct triplet_terms terms;
+	struct triplet_terms terms; /* what it judges by */
+	/* What the store goes by: statements with the same key share their triplets, and so the
+	 * mildest of their terms. */
+	struct triplet_terms asked;
 	struct key key;
 	uint32_t trust; /* returns after which a client is trusted; 0: never */
 	int64_t trust_keep_ms;

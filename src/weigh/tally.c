@@ -91,6 +91,22 @@ static void window_charge(struct tally_window *window, int64_t amount, int64_t n
 	window->used += entry.amount;
 }
 
+/* One less of what was counted at at_ms, or joined since. */
+static void window_take_out(struct tally_window *window, int64_t at_ms)
+{
+	struct tally_entry *entry = window->entry, *end = entry + window->count;
+
+	while (entry < end && entry->at_ms < at_ms)
+		entry++;
+	if (entry == end)
+		return;
+	window->used--;
+	if (--entry->amount > 0)
+		return;
+	window->count--;
+	memmove(entry, entry + 1, (size_t)(end - entry - 1) * sizeof(*entry));
+}
+
 /* How long until amount fits below most. */
 static int64_t window_wait(const struct tally_window *window, int64_t amount, int64_t most,
 			   int64_t now_ms)
@@ -203,9 +219,22 @@ struct counting_one {
 	int64_t now_ms;
 	int64_t added;
 	uint16_t seen;   /* index; seen_count: not seen */
-	bool is_refused; /* refused before, and stays so */
+	int64_t seen_ms; /* when; 0: not seen, or not distinct */
+	bool is_refused; /* refused before, though counted: judged anew */
 	bool is_over;
 };
+
+/* Does the window have the distinct value already? */
+static bool has_value(const struct counting_one *one, int64_t period_ms)
+{
+	return one->seen_ms > 0 && one->seen_ms >= one->now_ms - period_ms;
+}
+
+/* What the attempt adds to a window. */
+static int64_t added_to(const struct counting_one *one, int64_t period_ms)
+{
+	return has_value(one, period_ms) ? 0 : one->added;
+}
 
 static bool raise_limit(struct counting_one *one)
 {
@@ -239,9 +268,11 @@ static void find_added(struct counting_one *one)
 	if (one->seen == tally->seen_count)
 		return;
 	seen = &tally->seen[one->seen];
-	if (one->count->is_total)
+	if (one->count->is_distinct)
+		one->seen_ms = seen->at_ms;
+	else if (one->count->is_total)
 		one->added = clamp(one->added - seen->amount, 0, RATE_MOST_MAX);
-	one->is_refused = seen->is_refused && tally->raised_until_ms == 0;
+	one->is_refused = seen->is_refused;
 }
 
 /* What an administrator lets through instead; -1: he has said nothing of that period. */
@@ -261,7 +292,9 @@ static void judge(struct counting_one *one)
 {
 	const struct rates *rates = &one->count->rates;
 
-	one->result->is_free = one->added == 0 && !one->is_refused;
+	one->result->is_free = !one->is_refused;
+	for (uint8_t i = 0; i < rates->count; i++)
+		one->result->is_free &= added_to(one, rates->rate[i].period_ms) == 0;
 	for (uint8_t i = 0; i < rates->count; i++) {
 		int64_t period_ms = rates->rate[i].period_ms;
 		int64_t raised = raised_most(one->tally, period_ms);
@@ -273,9 +306,7 @@ static void judge(struct counting_one *one)
 		use->period_ms = period_ms;
 		use->most = raised;
 		use->wait_ms = 0;
-		use->used = window->used + one->added;
-		if (one->is_refused && use->used <= most)
-			use->used = most + 1;
+		use->used = window->used + added_to(one, period_ms);
 		if (use->used > most && !one->result->is_free)
 			one->is_over = true;
 	}
@@ -297,7 +328,8 @@ static void remember_once(struct counting_one *one)
 		memmove(&tally->seen[one->seen], &tally->seen[one->seen + 1],
 			(size_t)(tally->seen_count - one->seen) * sizeof(seen));
 	}
-	seen.amount = clamp(seen.amount + one->added, 0, RATE_MOST_MAX);
+	seen.amount =
+		one->seen_ms > 0 ? one->added : clamp(seen.amount + one->added, 0, RATE_MOST_MAX);
 	seen.at_ms = one->now_ms;
 	/* One of many recipients that is refused says nothing of the message. */
 	seen.is_refused = one->is_over && one->count->is_total;
@@ -311,10 +343,21 @@ static bool charge(struct counting_one *one)
 	if (one->added == 0 || one->result->count == 0 ||
 	    (one->is_over && !one->count->counts_refused))
 		return false;
-	for (uint8_t i = 0; i < tally->window_count; i++)
+	for (uint8_t i = 0; i < tally->window_count; i++) {
+		if (has_value(one, tally->window[i].period_ms))
+			window_take_out(&tally->window[i], one->seen_ms);
 		window_charge(&tally->window[i], one->added, one->now_ms);
+	}
 	remember_once(one);
 	return true;
+}
+
+/* What must fit when it comes again.  A distinct value that was charged is there already. */
+static int64_t wanted_of(const struct counting_one *one, int64_t period_ms)
+{
+	if (one->count->is_distinct && (one->count->counts_refused || has_value(one, period_ms)))
+		return 0;
+	return one->added;
 }
 
 /* After charging: a refused attempt that was charged has made its own wait longer. */
@@ -327,8 +370,9 @@ static void find_waits(struct counting_one *one)
 		int64_t most = use->most >= 0 ? use->most : rates->rate[i].most;
 
 		if (use->used > most)
-			use->wait_ms = window_wait(tally_window(one->tally, use->period_ms),
-						   one->added, most, one->now_ms);
+			use->wait_ms =
+				window_wait(tally_window(one->tally, use->period_ms),
+					    wanted_of(one, use->period_ms), most, one->now_ms);
 	}
 }
 

@@ -13,8 +13,9 @@
  * RATES_MAX, the shortest going first: two policies may count under one name.
  *
  * Counting is one pure function, run by whichever store holds the tally (the script for Redis
- * says the same in Lua; a test compares them).  A tally's text is its form in every store, and
- * for export: sections with "; " between them, in this order,
+ * says the same in Lua; a test compares them).  A tally's text is its form in every store (but in
+ * a Redis server, store/redis_record.c), and for export: sections with "; " between them, in this
+ * order,
  *
  *	window PERIOD_MS USED MS+AMOUNT,MS+AMOUNT...	a window; oldest first; shortest first
  *	seen HASH+AMOUNT+MS,HASH-AMOUNT+MS...		what was counted once; "-": it was refused
@@ -73,11 +74,13 @@ struct tally_count {
 	/* What must be counted once: a message's instance, or the value that is to be distinct;
 	 * hashed by tally_once().  0: nothing.  With is_total, amount is all of it so far, and
 	 * only what exceeds what was counted under once before is added; without, amount is
-	 * added, and once remembers the sum.  What was refused while counts_refused stays refused
-	 * when it is seen again, unless the limit is raised.
-	 * What is to be distinct should have one period: it is counted once in the longest. */
+	 * added, and once remembers the sum.  What was refused while counts_refused adds nothing
+	 * when it is seen again, but is judged again. */
 	uint64_t once;
 	bool is_total;
+	/* once is a value, and values that differ are counted (amount is 1): each once in every
+	 * window, by when it was last seen. */
+	bool is_distinct;
 	bool counts_refused;    /* what is refused uses up the limit, too */
 	struct rates raise;     /* an administrator raises the limit ... */
 	int64_t raise_until_ms; /* ... so long; 0: he does not; in the past: no longer */

@@ -24,6 +24,8 @@ struct greylisted {
 	enum triplet_outcome outcome;
 	int64_t wait_s;
 	int64_t delayed_s; /* since the first try */
+	bool had_passed;   /* before this attempt, by whatever statement */
+	bool has_header;   /* the mail has been given the header that tells of it */
 	struct span key;
 };
 

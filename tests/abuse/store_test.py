@@ -6,11 +6,14 @@ driver alone is tried harder in tests/store.
 import json
 import os
 import random
+import re
 import selectors
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
+import time
 
 import stores
 from daemon import answer, answers, request
@@ -157,7 +160,92 @@ def killed():
     with Running() as weighd:
         live_and_die_often(weighd, writers, KILLS, check_file)
         must("damaged" not in weighd.log_text(), "a file was damaged by a kill")
+        must(not os.path.exists(died(weighd)), "the store was blamed for a kill")
         check_answers(weighd, writers)
+
+
+# --- deaths at the store's work ---
+
+def died(weighd):
+    return weighd.path("store/state.db.died")
+
+
+def die(weighd):
+    """The store's thread touches memory that is no more: the file behind it was cut."""
+    os.truncate(weighd.path("store/state.db-shm"), 0)
+    with weighd.connect() as client:
+        client.sendall(request(client_address="192.0.2.77"))
+        must(answer(client) == b"", "it lives")
+    must(weighd.process.wait(30) != 0, "it ended well")
+    weighd.reader.wait(30)
+    weighd.process.stderr.close()
+
+
+def status(weighd):
+    return json.loads(weighd.control(b'{"verb":"status"}'))
+
+
+def is_left_alone(weighd):
+    have = status(weighd)
+    is_said = "it is left alone this once" in "".join(weighd.log)
+    must(("store_fault" in have) == is_said == (have["store"]["kind"] == "memory"),
+         f"said and done are two: {have} {weighd.log}")
+    return is_said
+
+
+def dies_twice():
+    """Two deaths at the store's work: one life without it, then again with it, and nothing lost."""
+    with Running() as weighd:
+        for number in range(20):
+            must(touch(weighd, number) == "new", "not new")
+        die(weighd)
+        with open(died(weighd), encoding="ascii") as file:
+            must(re.fullmatch(r"\d{10,}\n", file.read()), "no time was noted")
+        weighd.start()
+        must(not is_left_alone(weighd) and touch(weighd, 1) == "early", "after one death")
+        must("died at its work" in "".join(weighd.log), "nothing is said of one death")
+        die(weighd)
+        weighd.start()
+        must(is_left_alone(weighd), "after two deaths")
+        must(touch(weighd, 1) == "new" and touch(weighd, 1) == "early", "not in memory")
+        must(not os.path.exists(died(weighd)), "notes are kept")
+        shown = subprocess.run([os.environ["WEIGHCTL"], "status", "--control",
+                                weighd.path("control.sock")], capture_output=True, text=True,
+                               check=True).stdout
+        must("The store is not used" in shown, shown)
+        weighd.stop()
+        weighd.start()
+        must(not is_left_alone(weighd), "left alone more than once")
+        for number in range(20):
+            must(touch(weighd, number) == "early", f"{number} is lost")
+
+
+def dies_long_after():
+    """A death of more than a minute ago is forgotten."""
+    with Running() as weighd:
+        die(weighd)
+        with open(died(weighd), "w", encoding="ascii") as file:
+            file.write(f"{int(time.time()) - 61}\n")
+        weighd.start()
+        must("died at its work" not in "".join(weighd.log), "an old death is said")
+        die(weighd)
+        weighd.start()
+        must(not is_left_alone(weighd), "two deaths that are far apart")
+
+
+def aborted_and_killed():
+    """Deaths from outside, at any moment, are not the store's."""
+    with Running() as weighd:
+        for number, sent in enumerate([signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS,
+                                       signal.SIGKILL] * 3):
+            client = weighd.connect()
+            client.sendall(b"".join(request(client_address=stores.address(number << 8 | part))
+                                    for part in range(50)))
+            weighd.stop(sent)
+            client.close()
+            must(not os.path.exists(died(weighd)), f"the store was blamed for {sent!r}")
+            weighd.start()
+            must(not is_left_alone(weighd), f"after {sent!r}")
 
 
 def reloaded():
@@ -245,6 +333,10 @@ def read_only():
 
 # --- damage ---
 
+def head_gone(data):
+    return bytes(100) + data[100:]
+
+
 def half(data):
     return data[:len(data) // 2]
 
@@ -255,7 +347,7 @@ def flipped(data):
 
 def zero_page(data):
     """The first page that holds triplets."""
-    at = data.index(b"192.0.2.1 ") // 4096 * 4096
+    at = re.search(rb"(192|10)\.0\.[02]\.1 ", data).start() // 4096 * 4096
     return data[:at] + bytes(4096) + data[at + 4096:]
 
 
@@ -267,6 +359,14 @@ DAMAGES = [
     ("a page of zeros", zero_page),
     ("anything", lambda data: random.Random(4).randbytes(len(data))),
     ("a text", lambda data: b"this is no database\n" * 1000),
+]
+# and how many of 500 triplets may be lost with it
+SALVAGES = [
+    ("its head is gone", head_gone, 0),
+    ("a bit flipped in its first byte", flipped, 0),
+    ("a page of zeros", zero_page, 60),
+    ("cut in half", half, 400),
+    ("all zeros", lambda data: bytes(len(data)), 1000),
 ]
 
 
@@ -298,6 +398,46 @@ def damaged(damage):
             weighd.stop()
             weighd.start()
             must(touch(weighd, 1000) == "early", "the new store forgets")
+    return case
+
+
+def salvage(weighd, wanted):
+    """By the command that the log names; then it is read in again."""
+    line = "".join(weighd.log) + weighd.log_text()
+    found = re.search(r"weighctl (store salvage \S+) writes out", line)
+    must(found, "the log does not name the command: " + line)
+    done = subprocess.run([os.environ["WEIGHCTL"], *found[1].split()], capture_output=True,
+                          check=False)
+    must(done.returncode == wanted, f"salvage: {done.returncode} {done.stderr.decode()}")
+    return done.stdout, done.stderr.decode()
+
+
+def salvaged(damage, lost_max):
+    """Set aside, salvaged, read in: the entries are there."""
+    def case():
+        with Running() as weighd:
+            path = weighd.path("store/state.db")
+            for number in range(1000):
+                touch(weighd, number, sender="a@example.org" if number % 2 else f"{number}@b.org")
+            weighd.stop()
+            with open(path, "rb") as file:
+                data = damage(file.read())
+            with open(path, "wb") as file:
+                file.write(data)
+            weighd.start()
+            until("it is said", lambda: "is set aside as" in "".join(weighd.log)
+                  or said(weighd, "is set aside as"))
+            lines, told = salvage(weighd, 0 if lost_max < 1000 else 65)
+            print(f"# {told.splitlines()}")
+            done = subprocess.run([os.environ["WEIGHCTL"], "store", "import", "--control",
+                                   weighd.path("control.sock")], input=lines, capture_output=True,
+                                  check=False)
+            must(done.returncode == 0, f"import: {done}")
+            lost = [number for number in range(0, 1000, 2)
+                    if touch(weighd, number, sender=f"{number}@b.org") != "early"]
+            must(len(lost) <= lost_max, f"lost: {len(lost)}")
+            have, used = state(ask(weighd, client_address="192.0.2.9", sender="a@example.org"))
+            must(lost_max > 100 or (have, used) == ("new", 501), f"{have}, {used} counted")
     return case
 
 
@@ -406,11 +546,16 @@ def burst_memory():
 
 CASES = [
     (f"{KILLS} times kill -9 with {WRITERS} clients: nothing acknowledged is lost", killed),
+    ("two deaths at the store's work: once without it", dies_twice),
+    ("two such deaths, far apart", dies_long_after),
+    ("deaths from outside are not the store's", aborted_and_killed),
     (f"{RELOADS} reloads under load: each count is exact", reloaded),
     ("a full disk: by the rule, said once, well again when there is room", full),
     ("a read-only disk: starts, remembers in memory, says so", read_only),
     *[(f"a damaged file, {name}: set aside, said, a new one", damaged(damage))
       for name, damage in DAMAGES],
+    *[(f"what is salvaged of a damaged file, {name}", salvaged(damage, lost_max))
+      for name, damage, lost_max in SALVAGES],
     ("a file that is damaged in use", damaged_in_use),
     ("another program's database is left alone", not_ours),
     ("a folder where the file should be", no_file),

@@ -182,12 +182,8 @@ class Known:
     def explain(self, at, real, ours):
         """The row that explains a difference; or None."""
         if self.apart is None and self.first is not None:
-            since = at - self.last
             if not self.is_white and at - self.first > MAX >= at - self.last:
                 self.apart = 'grey-expires-from-last'
-            elif self.is_white and (real, ours) == ('white', 'grey') and \
-                    EXPIRE - 600 <= since <= EXPIRE:
-                self.apart = 'white-expires-early'
         return self.apart
 
     def take(self, at, real, ours):

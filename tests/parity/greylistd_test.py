@@ -90,6 +90,17 @@ def _():
     seq.check()
 
 
+@row('white-expires-exactly')
+def _():
+    seq = sequence()
+    seq.ask(0, 'greylist')
+    seq.ask(700, 'pass')
+    seq.ask(1299, 'pass')
+    seq.ask(1299 + 60 * DAY, 'pass')
+    seq.ask(1299 + 120 * DAY + 1, 'greylist')
+    seq.check()
+
+
 @row('grey-expires')
 def _():
     seq = sequence()

@@ -6,66 +6,25 @@ REDIS_TALK names the program.
 """
 
 import signal
-import subprocess
 import sys
 
 import redis_servers
-import servers
-from redis_servers import Redis, Talk
-from sentinel_test import Run, on_replicas
+from redis_servers import Cluster, Redis, Talk, on_replicas
+from sentinel_test import Run
 from single_test import authority, certificate
-
-
-def slot_of(key):
-    """CRC16 of what stands in the braces."""
-    tag = key[key.index('{') + 1:key.index('}')]
-    crc = 0
-    for byte in tag.encode():
-        crc ^= byte << 8
-        for _ in range(8):
-            crc = (crc << 1) ^ 0x1021 if crc & 0x8000 else crc << 1
-        crc &= 0xffff
-    return crc % 16384
 
 
 class Scenarios:
     def __init__(self, world):
         self.world = world
-        self.servers = [world.make(Redis, f'node{number}', {
-            'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf',
-            'cluster-node-timeout': 1000, 'cluster-replica-validity-factor': 0})
-            for number in range(6)]
-        subprocess.run(
-            [servers.find('redis-cli'), '--cluster', 'create',
-             *(f'127.0.0.1:{server.port}' for server in self.servers),
-             '--cluster-replicas', '1', '--cluster-yes'],
-            check=True, stdout=subprocess.DEVNULL,
-            env={'LD_LIBRARY_PATH': servers.library_path()})
-        for server in self.servers:
-            server.wait_until('cluster is whole', lambda server=server: self.is_whole(server))
+        self.cluster = Cluster(world)
+        self.servers = self.cluster.servers
         self.talk = Talk(address=self.servers[:2], mode='cluster')
         self.talks = [self.talk]
 
     def close(self):
         for talk in self.talks:
             talk.close()
-
-    def is_whole(self, server):
-        told = server('CLUSTER', 'INFO')
-        up = server.info('role') == 'master' or server.info('master_link_status') == 'up'
-        return 'cluster_state:ok' in told and 'cluster_known_nodes:6' in told and up
-
-    def masters(self):
-        return [server for server in self.servers
-                if server.is_running() and server.info('role') == 'master']
-
-    def owner(self, key):
-        """The master that serves the key."""
-        slot = slot_of(key)
-        for first, last, node, *_ in self.servers[1]('CLUSTER', 'SLOTS'):
-            if first <= slot <= last:
-                return next(server for server in self.servers if server.port == node[1])
-        raise AssertionError(slot)
 
     def counts_everywhere(self):
         """Keys of all nodes, at once, before anything is known of the map."""
@@ -74,7 +33,7 @@ class Scenarios:
         names = [talk.send('count', 'out', f'user{number}', '2/1h') for number in range(300)]
         answers = {talk.wait(name)[0] for name in names}
         assert answers == {'known 1/1h'}, answers
-        assert all(master('DBSIZE') > 50 for master in self.masters())
+        assert all(master('DBSIZE') > 50 for master in self.cluster.masters())
 
     def lists(self):
         for number in range(300):
@@ -94,18 +53,13 @@ class Scenarios:
     def slot_moves(self):
         """Nobody counts wrongly while a slot is on its way, nor is one count lost."""
         key = 'weighd:limit:{run moved}'
-        slot, source = slot_of(key), self.owner(key)
-        target = next(master for master in self.masters() if master is not source)
         run = Run(self.talk, 'moved')
         run.until(lambda: len(run.used) >= 300)
-        target('CLUSTER', 'SETSLOT', slot, 'IMPORTING', source('CLUSTER', 'MYID'))
-        source('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target('CLUSTER', 'MYID'))
+        source, target = self.cluster.begin_move(key)
         run.until(lambda: len(run.used) >= 600)
-        for name in source('CLUSTER', 'GETKEYSINSLOT', slot, 1000):
-            source('MIGRATE', '127.0.0.1', target.port, name, 0, 5000)
+        self.cluster.move_keys(key, source, target)
         run.until(lambda: len(run.used) >= 900)  # by ASK
-        for server in (target, source):
-            server('CLUSTER', 'SETSLOT', slot, 'NODE', target('CLUSTER', 'MYID'))
+        self.cluster.end_move(key, source, target)
         run.until(lambda: len(run.used) >= 1200)
         run.end()
         assert run.failed == 0, run.failed
@@ -115,10 +69,10 @@ class Scenarios:
 
     def master_is_killed(self):
         keys = [f'killed{number}' for number in range(200)]
-        victim = self.owner(f'weighd:limit:{{run {keys[0]}}}')
-        mine = [key for key in keys if self.owner(f'weighd:limit:{{run {key}}}') is victim][:3]
+        victim = self.cluster.owner(f'weighd:limit:{{run {keys[0]}}}')
+        mine = [key for key in keys if self.cluster.owner(f'weighd:limit:{{run {key}}}') is victim][:3]
         other = next(key for key in keys
-                     if self.owner(f'weighd:limit:{{run {key}}}') is not victim)
+                     if self.cluster.owner(f'weighd:limit:{{run {key}}}') is not victim)
         runs = [Run(self.talk, key) for key in mine]
         beside = Run(self.talk, other)
         for run in runs:

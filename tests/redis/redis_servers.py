@@ -1,4 +1,4 @@
-"""Real Redis servers, sentinels and a cluster for tests of the driver; and talk, the driver.
+"""Real Redis servers, sentinels and clusters for tests; and talk, the driver.
 
 The servers come from build/servers or from the system, as in tests/e2e; all on loopback, each
 in a directory of its own, with nothing kept on disk but what sentinels and clusters need.
@@ -148,6 +148,111 @@ class Sentinel(Redis):
             path.write_text(''.join(f'{name} {value}\n' for name, value in self.options.items()))
         self.start_process([servers.find('redis-server'), path, '--sentinel'],
                            environment={'LD_LIBRARY_PATH': servers.library_path()})
+
+
+def slot_of(key):
+    """CRC16 of what stands in the braces."""
+    tag = key[key.index('{') + 1:key.index('}')]
+    crc = 0
+    for byte in tag.encode():
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1) ^ 0x1021 if crc & 0x8000 else crc << 1
+        crc &= 0xffff
+    return crc % 16384
+
+
+class Cluster:
+    """Three masters, three replicas."""
+
+    def __init__(self, world):
+        self.servers = [world.make(Redis, f'node{number}', {
+            'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf',
+            'cluster-node-timeout': 1000, 'cluster-replica-validity-factor': 0})
+            for number in range(6)]
+        subprocess.run(
+            [servers.find('redis-cli'), '--cluster', 'create',
+             *(f'127.0.0.1:{server.port}' for server in self.servers),
+             '--cluster-replicas', '1', '--cluster-yes'],
+            check=True, stdout=subprocess.DEVNULL,
+            env={'LD_LIBRARY_PATH': servers.library_path()})
+        for server in self.servers:
+            server.wait_until('cluster is whole', lambda server=server: self.is_whole(server))
+
+    @staticmethod
+    def is_whole(server):
+        told = server('CLUSTER', 'INFO')
+        up = server.info('role') == 'master' or server.info('master_link_status') == 'up'
+        return 'cluster_state:ok' in told and 'cluster_known_nodes:6' in told and up
+
+    def masters(self):
+        return [server for server in self.servers
+                if server.is_running() and server.info('role') == 'master']
+
+    def owner(self, key):
+        """The master that serves the key."""
+        slot = slot_of(key)
+        for first, last, node, *_ in self.servers[1]('CLUSTER', 'SLOTS'):
+            if first <= slot <= last:
+                return next(server for server in self.servers if server.port == node[1])
+        raise AssertionError(slot)
+
+    def slots_of(self, master):
+        return {slot for first, last, node, *_ in self.servers[1]('CLUSTER', 'SLOTS')
+                if node[1] == master.port for slot in range(first, last + 1)}
+
+    def begin_move(self, key):
+        """The key's slot, on its way to another master; from where and where to."""
+        slot, source = slot_of(key), self.owner(key)
+        target = next(master for master in self.masters() if master is not source)
+        target('CLUSTER', 'SETSLOT', slot, 'IMPORTING', source('CLUSTER', 'MYID'))
+        source('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target('CLUSTER', 'MYID'))
+        return source, target
+
+    @staticmethod
+    def move_keys(key, source, target):
+        for name in source('CLUSTER', 'GETKEYSINSLOT', slot_of(key), 1000):
+            source('MIGRATE', '127.0.0.1', target.port, name, 0, 5000)
+
+    @staticmethod
+    def end_move(key, source, target):
+        for server in (target, source):
+            server('CLUSTER', 'SETSLOT', slot_of(key), 'NODE', target('CLUSTER', 'MYID'))
+
+
+class Watched:
+    """A master, two replicas, and three sentinels that watch over them."""
+
+    def __init__(self, world):
+        self.master = world.make(Redis, 'master')
+        self.replicas = [
+            world.make(Redis, f'replica{number}',
+                       {'replicaof': f'127.0.0.1 {self.master.port}'}) for number in (1, 2)]
+        self.sentinels = [world.make(Sentinel, f'sentinel{number}', self.master.port)
+                          for number in (1, 2, 3)]
+        for sentinel in self.sentinels:
+            sentinel.wait_until('knows all', lambda sentinel=sentinel: self.knows_all(sentinel))
+
+    @staticmethod
+    def knows_all(sentinel):
+        words = sentinel('SENTINEL', 'MASTER', 'mail')
+        told = dict(zip(words[::2], words[1::2]))
+        return told['num-slaves'] == '2' and told['num-other-sentinels'] == '2' and \
+            told['flags'] == 'master'
+
+    def new_master(self):
+        return next(server for server in self.replicas if server.info('role') == 'master')
+
+
+def on_replicas(master, count, key='mark'):
+    """Whatever the master has done by now is on so many replicas; key is one of its own."""
+    client = master.client()
+    try:
+        # a write of this connection, for WAIT looks at those
+        client('SET', key, '1')
+        assert client('WAIT', count, 20000) >= count
+    finally:
+        client.close()
 
 
 class Talk:

@@ -3,17 +3,14 @@
  *	same SOCKET ROUNDS SEED
  *
  * Random questions to the driver, on many keys at once, and the same to store_count_text() and
- * store_touch_text(); after each round the answers and what stands under the keys are compared,
- * byte by byte.  Prints the seed, and what differs first.
+ * store_touch_text(); after each round the answers and what stands under the keys, as text, are
+ * compared, byte by byte.  Prints the seed, and what differs first.
  */
 #include "base/ensure.h"
 #include "base/number.h"
-#include "store/store_priv.h"
-#include "weigh/tally.h"
-#include "weigh/triplet.h"
+#include "store/redis_priv.h"
 
 #include <event2/event.h>
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -108,6 +105,9 @@ static void random_count(struct place *at)
 	if (at->style == 1) /* so that it is seen too much */
 		count->once = 1 + chance(200) * 0x123456789abcdefULL;
 	count->is_total = chance(3) == 0;
+	count->is_distinct = chance(4) == 0;
+	if (count->is_distinct)
+		count->amount = 1;
 	count->counts_refused = chance(3) == 0;
 	count->raise_until_ms = 0;
 	if (chance(15) == 0) {
@@ -144,11 +144,11 @@ static void items_text(const struct fact *fact, struct text *text)
 static void differ(const struct place *at, const char *what, struct span have, struct span want)
 {
 	printf("%s: %s\nhave %.*s\nwant %.*s\nbefore %.*s\nnow %lld amount %lld once %llx total %d "
-	       "counts_refused %d raise_until %lld\n",
+	       "distinct %d counts_refused %d raise_until %lld\n",
 	       at->key, what, SPAN_ARG(have), SPAN_ARG(want), (int)at->len, at->text,
 	       (long long)at->now_ms, (long long)at->count.amount,
-	       (unsigned long long)at->count.once, at->count.is_total, at->count.counts_refused,
-	       (long long)at->count.raise_until_ms);
+	       (unsigned long long)at->count.once, at->count.is_total, at->count.is_distinct,
+	       at->count.counts_refused, (long long)at->count.raise_until_ms);
 	for (unsigned i = 0; i < at->count.rates.count; i++)
 		printf("rate %lld/%lld\n", (long long)at->count.rates.rate[i].most,
 		       (long long)at->count.rates.rate[i].period_ms);
@@ -187,13 +187,25 @@ static void reference(struct place *at, struct fact *fact, struct text *after, i
 		store_answer_none(&wait);
 }
 
+/* What stands under the key, as text; what is none of ours is nothing. */
+static struct span stands_text(const struct place *at, const redisReply *reply)
+{
+	static char room[TALLY_TEXT_MAX + 1];
+	struct text text = { room, 0, sizeof(room), false };
+	struct span stands =
+		reply->type == REDIS_REPLY_STRING ? span_of(reply->str, reply->len) : SPAN("");
+
+	if (at->is_triplet)
+		return stands;
+	return text_add_record(&text, stands) == OK ? text_span(&text) : SPAN("");
+}
+
 static void place_check(struct place *at, const redisReply *reply)
 {
 	static char room[TALLY_TEXT_MAX + 1];
 	struct text after = { room, 0, sizeof(room), false };
 	struct fact fact = { .kind = at->fact.kind };
-	struct span stands =
-		reply->type == REDIS_REPLY_STRING ? span_of(reply->str, reply->len) : SPAN("");
+	struct span stands = stands_text(at, reply);
 	int64_t expires_ms = 0;
 	int64_t now_ms = at->now_ms < 1 ? 1 : at->now_ms;
 	TEXT(have, ITEMS_TEXT_MAX);
@@ -228,36 +240,91 @@ static void key_of(const struct place *at, struct text *key)
 }
 
 /* Now and then something that is no record at all: it counts as nothing. */
-static void spoil(struct place *at)
+static void spoil_triplet(struct place *at, const char *key)
 {
 	static const char *const texts[] = {
 		"hello",
-		"window",
-		"window x y z",
 		"first=1",
-		"seen",
 		"; ; ",
-		"1+1",
 		"\xff\xfe",
 		"first=1 last=2 passed=3 passes=4 red",
-		"window 1000 1 1+",
-		"raised ",
-		"over x 1",
+		"first=1 last=2 passed=3 passes=4 white until=",
+		"first=1 last=2 passed=3 passes=4  ",
 	};
 	const char *text = texts[chance(sizeof(texts) / sizeof(*texts))];
+
+	freeReplyObject(redisCommand(direct, "SET %s %s", key, text));
+	memcpy(at->text, text, strlen(text) + 1);
+	at->len = strlen(text);
+}
+
+static int64_t random_time(const struct place *at)
+{
+	int64_t ms = at->now_ms - 4000 + (int64_t)chance(5000);
+
+	return chance(4) == 0 || ms < 0 ? 0 : ms;
+}
+
+/* As an administrator would have it, or an import: any times, any colour. */
+static void colour_triplet(struct place *at, const char *key)
+{
+	const struct triplet triplet = {
+		.first_ms = random_time(at),
+		.last_ms = random_time(at),
+		.passed_ms = random_time(at),
+		.passes = (int64_t)chance(chance(3) == 0 ? TRIPLET_TRIES_MAX + 1 : 3),
+		.colour = (enum triplet_colour)chance(3),
+		.until_ms = at->now_ms > 0 ? at->now_ms - 1000 + (int64_t)chance(3000) : 0,
+	};
+	struct text text = { at->text, 0, TRIPLET_TEXT_MAX + 1, false };
+
+	text_add_triplet(&text, &triplet);
+	freeReplyObject(redisCommand(direct, "SET %s %s", key, text_cstr(&text)));
+	at->len = text.len;
+}
+
+/* A byte too many, a byte too few, another count or version, or no record at all. */
+static void spoil_tally(struct place *at, const char *key)
+{
+	redisReply *reply = redisCommand(direct, "GET %s", key);
+	TEXT(record, TALLY_RECORD_MAX + 1);
+
+	ENSURE(reply != NULL);
+	if (reply->type == REDIS_REPLY_STRING)
+		text_add(&record, span_of(reply->str, reply->len));
+	freeReplyObject(reply);
+	switch (record.len > 0 ? chance(5) : 4) {
+	case 0: text_add_char(&record, '\0'); break;
+	case 1: record.len -= 1 + chance(record.len); break;
+	case 2: record.at[0]++; break;
+	case 3: record.at[1 + chance(3)]++; break; /* one more of what is not there */
+	case 4:
+		record.len = 0;
+		text_add(&record, SPAN("window 1000 1 1+1"));
+		break;
+	}
+	freeReplyObject(redisCommand(direct, "SET %s %b", key, record.at, record.len));
+	at->len = 0;
+}
+
+static void spoil(struct place *at)
+{
 	TEXT(key, 63);
 
 	key_of(at, &key);
-	freeReplyObject(redisCommand(direct, "SET %s %s", text_cstr(&key), text));
-	memcpy(at->text, text, strlen(text) + 1);
-	at->len = strlen(text);
+	if (at->is_triplet && chance(3) == 0)
+		spoil_triplet(at, text_cstr(&key));
+	else if (at->is_triplet)
+		colour_triplet(at, text_cstr(&key));
+	else
+		spoil_tally(at, text_cstr(&key));
 }
 
 static void round_run(void)
 {
 	pending = KEYS;
 	for (struct place *at = place; at < place + KEYS; at++) {
-		if (at->style != 0 && chance(60) == 0)
+		if (at->style != 0 && chance(at->is_triplet ? 10 : 60) == 0)
 			spoil(at);
 		random_question(at);
 		at->fact = (struct fact){ .kind = at->is_triplet ? FACT_GREYLIST : FACT_TALLY,

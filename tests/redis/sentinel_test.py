@@ -11,7 +11,7 @@ import time
 
 import redis_servers
 import servers
-from redis_servers import Redis, Sentinel, Talk
+from redis_servers import Redis, Sentinel, Talk, Watched, on_replicas
 
 MOST = '1000000/1d'
 UNDER_WAY = 40
@@ -66,41 +66,17 @@ class Run:
         return have
 
 
-def on_replicas(master, count, key='mark'):
-    """Whatever the master has done by now is on so many replicas; key is one of its own."""
-    client = master.client()
-    try:
-        # a write of this connection, for WAIT looks at those
-        client('SET', key, '1')
-        assert client('WAIT', count, 20000) >= count
-    finally:
-        client.close()
-
-
 class Scenarios:
     def __init__(self, world):
         self.world = world
-        self.master = world.make(Redis, 'master')
-        self.replicas = [
-            world.make(Redis, f'replica{number}',
-                       {'replicaof': f'127.0.0.1 {self.master.port}'}) for number in (1, 2)]
-        self.sentinels = [world.make(Sentinel, f'sentinel{number}', self.master.port)
-                          for number in (1, 2, 3)]
-        for sentinel in self.sentinels:
-            sentinel.wait_until('knows all', lambda sentinel=sentinel: self.knows_all(sentinel))
+        self.watched = Watched(world)
+        self.master, self.sentinels = self.watched.master, self.watched.sentinels
         self.talk = Talk(address=self.sentinels, mode='sentinel', master='mail')
         self.talks = [self.talk]
 
     def close(self):
         for talk in self.talks:
             talk.close()
-
-    @staticmethod
-    def knows_all(sentinel):
-        words = sentinel('SENTINEL', 'MASTER', 'mail')
-        told = dict(zip(words[::2], words[1::2]))
-        return told['num-slaves'] == '2' and told['num-other-sentinels'] == '2' and \
-            told['flags'] == 'master'
 
     def counts(self):
         answer = self.talk.ask('count', 'out', 'anna', '2/1h')
@@ -149,13 +125,10 @@ class Scenarios:
         assert any(' is down' in text for text in self.talk.said), self.talk.said
         self.talk.wait_said('is back')
 
-    def new_master(self):
-        return next(server for server in self.replicas if server.info('role') == 'master')
-
     def asked_to_fail_over(self):
         """The old master lives, and is a replica from now on (READONLY)."""
         self.master.start()
-        master = self.new_master()
+        master = self.watched.new_master()
         servers.wait_for('two replicas', lambda: master.info('connected_slaves') == '2')
         run = Run(self.talk, 'asked')
         run.until(lambda: len(run.used) >= 300)

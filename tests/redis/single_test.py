@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import redis_servers
 from redis_servers import Redis, Talk
@@ -166,6 +167,21 @@ class Scenarios:
                         HOUR), 'done')
         assert [key for _, key, _, _ in talk.listing('greylist', 10, '-', 'a b c')] == ['a b c']
 
+    def tallies_are_text(self):
+        """Outside of the server: what is put in is counted on, and comes out again."""
+        now = int(time.time() * 1000)
+        text = (f'window 3600000 5 {now}+5; seen 0123456789abcdef+5+{now}; '
+                f'raised {now + HOUR} 500/1h; over {now + HOUR} 3')
+        expect(self.talk.ask('put', 'limit', 'text', 'anna', text, HOUR), 'done')
+        (entry,) = self.talk.listing('limit', 10, 'text')
+        assert entry[:3] == ['text', 'anna', text], entry
+        expect(self.talk.ask('rehearse', 'text', 'anna', '9/1h'), 'known 6/1h most=500')
+        expect(self.talk.ask('count', 'text', 'anna', '9/1h'), 'known 6/1h most=500')
+        (entry,) = self.talk.listing('limit', 10, 'text')
+        assert entry[2].startswith(f'window 3600000 6 {now}+5,'), entry
+        self.redis('SET', 'weighd:limit:{text odd}', text)
+        assert len(self.talk.listing('limit', 10, 'text')) == 1
+
     def is_the_same_as_c(self):
         own = self.world.make(Redis, 'same')
         for seed in (1, 2):
@@ -311,11 +327,17 @@ class Scenarios:
         expect(talk.ask('know', 'good', 'anna'), 'failed malformed')
         assert talk.ask('put', 'known', 'good', 'anna', 'x', HOUR).startswith('error ')
         assert talk.ask('erase', 'known', 'good', 'anna').startswith('error ')
-        for reply in (b'0 60000 99 0 -1', b'0 3600000 -1 0 -1', b'0 3600000 1 -5 -1',
-                      b'0 3600000 9223372036854775807 0 -1', b'0 3600000 1 0 -2'):
+
+        def use(period=3600000, used=1, wait=0, lifted=0):
+            return b''.join(number.to_bytes(width, 'little') for number, width in
+                            ((period, 6), (used, 7), (wait, 6), (lifted, 7)))
+
+        for reply in (b'', b'\0', b'\4' + use(), b'\0' + use()[1:], b'\0' + use() * 2,
+                      b'\0' + use(period=60000), b'\0' + use(used=1 << 55),
+                      b'\0' + use(wait=1 << 47), b'\0' + use(lifted=1 << 55)):
             said[b'EVALSHA'] = b'$%d\r\n%s\r\n' % (len(reply), reply)
             expect(talk.ask('count', 'out', 'anna', '9/1h'), 'failed malformed')
-        said[b'EVALSHA'] = b'$16\r\n0 3600000 1 0 -1\r\n'
+        said[b'EVALSHA'] = b'$27\r\n\0%s\r\n' % use()
         expect(talk.ask('count', 'out', 'anna', '9/1h'), 'known 1/1h')
         name = talk.send('page', 'known', '-', 10, '-', '-', '-')
         assert talk.wait(name)[0].startswith('error ')
@@ -464,6 +486,7 @@ TESTS = [
     ('what is remembered expires', Scenarios.expires),
     ('lists all, page by page', Scenarios.lists),
     ('puts and erases', Scenarios.erases),
+    ('a tally is text but in the server', Scenarios.tallies_are_text),
     ('the scripts do what the functions in C do', Scenarios.is_the_same_as_c),
     ('a burst from two daemons is exact', Scenarios.burst_is_exact),
     ('a script that is gone is loaded again, each count done once', Scenarios.script_is_loaded_again),

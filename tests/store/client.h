@@ -55,6 +55,24 @@ static inline bool client_heard(struct client_said *said, const char *part)
 	return is_there;
 }
 
+/* Else the test is over, and says what the store has said. */
+static inline void must(const struct client_said *said, bool is_so, const char *what)
+{
+	if (is_so)
+		return;
+	fprintf(stderr, "%s\nthe store said: %s\n", what, said->text);
+	exit(1);
+}
+
+/* xorshift: the same from the same seed, which is not 0. */
+static inline uint64_t random_below(uint64_t *random, uint64_t bound)
+{
+	*random ^= *random << 13;
+	*random ^= *random >> 7;
+	*random ^= *random << 17;
+	return (*random >> 11) % bound;
+}
+
 static inline int64_t client_now_ms(void)
 {
 	struct timespec now;

@@ -24,14 +24,6 @@ static struct world {
 
 static const struct triplet_terms terms = { 300000, 172800000, INT64_C(3024000000) };
 
-static void must(bool is_so, const char *what)
-{
-	if (is_so)
-		return;
-	fprintf(stderr, "%s: %s\nthe store said: %s\n", what, strerror(errno), world.said.text);
-	exit(1);
-}
-
 static struct client_answer touch(int number, int64_t now_ms)
 {
 	char key[100];
@@ -43,12 +35,12 @@ static struct client_answer touch(int number, int64_t now_ms)
 
 static void must_open(void)
 {
-	must(client_open(&world.client, &world.options) == OK, world.client.why);
+	must(&world.said, client_open(&world.client, &world.options) == OK, world.client.why);
 }
 
 static void mount_memory(unsigned long flags, const char *size)
 {
-	must(mount("none", world.folder, "tmpfs", flags, size) == 0, "mount");
+	must(&world.said, mount("none", world.folder, "tmpfs", flags, size) == 0, "mount");
 }
 
 /* New entries until one fails.  @return how many were tried */
@@ -58,11 +50,11 @@ static int fill(int first)
 	int number = first;
 
 	for (; answer.state != FACT_FAILED; number++) {
-		must(number < ENTRIES_MAX, "the disk does not fill up");
+		must(&world.said, number < ENTRIES_MAX, "the disk does not fill up");
 		answer = touch(number, world.now_ms);
 		world.is_acked[number] = answer.state == FACT_NONE;
 	}
-	must(answer.cause == CAUSE_REFUSED, "it failed for another reason");
+	must(&world.said, answer.cause == CAUSE_REFUSED, "it failed for another reason");
 	return number;
 }
 
@@ -70,7 +62,8 @@ static void check_all(int count)
 {
 	for (int i = 0; i < count; i++)
 		if (world.is_acked[i])
-			must(touch(i, world.now_ms).state == FACT_KNOWN, "an entry is lost");
+			must(&world.said, touch(i, world.now_ms).state == FACT_KNOWN,
+			     "an entry is lost");
 }
 
 static void test_full(void)
@@ -80,15 +73,16 @@ static void test_full(void)
 	mount_memory(0, "size=1m");
 	must_open();
 	count = fill(0);
-	must(count > 50, "it was full too early");
-	must(client_heard(&world.said, "cannot be written"), "nothing was said");
-	must(world.said.count == 1, "more was said");
+	must(&world.said, count > 50, "it was full too early");
+	must(&world.said, client_heard(&world.said, "cannot be written"), "nothing was said");
+	must(&world.said, world.said.count == 1, "more was said");
 	check_all(count); /* still read */
-	must(client_figures(&world.client).is_down == 1, "is it down?");
+	must(&world.said, client_figures(&world.client).is_down == 1, "is it down?");
 	mount_memory(MS_REMOUNT, "size=4m");
 	while (touch(count, world.now_ms).state == FACT_FAILED)
 		usleep(10000);
-	must(client_heard(&world.said, "can be written again"), "nothing was said of the end");
+	must(&world.said, client_heard(&world.said, "can be written again"),
+	     "nothing was said of the end");
 	client_close(&world.client);
 	must_open();
 	check_all(count);
@@ -98,8 +92,8 @@ static void test_full(void)
 	must_open();
 	check_all(count);
 	client_close(&world.client);
-	must(!client_heard(&world.said, "damaged"), "a full disk is no damage");
-	must(umount(world.folder) == 0, "umount");
+	must(&world.said, !client_heard(&world.said, "damaged"), "a full disk is no damage");
+	must(&world.said, umount(world.folder) == 0, "umount");
 	printf("full disk: ok, %d entries\n", count);
 }
 
@@ -114,14 +108,15 @@ static void test_full_at_start(void)
 	while (write(fd, block, sizeof(block)) > 0)
 		;
 	close(fd);
-	must(client_open(&world.client, &world.options) == ERR_SYSTEM, "it was opened");
-	must(world.client.why[0] != '\0', "no reason");
+	must(&world.said, client_open(&world.client, &world.options) == ERR_SYSTEM,
+	     "it was opened");
+	must(&world.said, world.client.why[0] != '\0', "no reason");
 	printf("full at start: %s\n", world.client.why);
 	unlink(name);
 	must_open();
-	must(touch(0, world.now_ms).state == FACT_NONE, "it does not work afterwards");
+	must(&world.said, touch(0, world.now_ms).state == FACT_NONE, "it does not work afterwards");
 	client_close(&world.client);
-	must(umount(world.folder) == 0, "umount");
+	must(&world.said, umount(world.folder) == 0, "umount");
 }
 
 static void test_read_only(void)
@@ -131,14 +126,15 @@ static void test_read_only(void)
 	touch(0, world.now_ms);
 	client_close(&world.client);
 	mount_memory(MS_REMOUNT | MS_RDONLY, "size=4m");
-	must(client_open(&world.client, &world.options) == ERR_SYSTEM, "it was opened");
-	must(strstr(world.client.why, "Read-only") != NULL, world.client.why);
+	must(&world.said, client_open(&world.client, &world.options) == ERR_SYSTEM,
+	     "it was opened");
+	must(&world.said, strstr(world.client.why, "Read-only") != NULL, world.client.why);
 	printf("read-only: %s\n", world.client.why);
 	mount_memory(MS_REMOUNT, "size=4m");
 	must_open();
-	must(touch(0, world.now_ms).state == FACT_KNOWN, "it is lost");
+	must(&world.said, touch(0, world.now_ms).state == FACT_KNOWN, "it is lost");
 	client_close(&world.client);
-	must(umount(world.folder) == 0, "umount");
+	must(&world.said, umount(world.folder) == 0, "umount");
 }
 
 int main(void)
@@ -151,7 +147,7 @@ int main(void)
 	world.now_ms = client_now_ms();
 	pthread_mutex_init(&world.said.lock, NULL);
 	snprintf(world.folder, sizeof(world.folder), "/tmp/weighd-full-XXXXXX");
-	must(mkdtemp(world.folder) != NULL, "no folder");
+	must(&world.said, mkdtemp(world.folder) != NULL, "no folder");
 	snprintf(world.path, sizeof(world.path), "%s/store/state.db", world.folder);
 	world.options = (struct store_options){ .kind = STORE_SQLITE,
 						.path = span_cstr(world.path),

@@ -1,6 +1,8 @@
 /* state_desk_test.c -- the state desk on a store in memory: questions and answers. */
 #include "daemon/state_desk.h"
+#include "weigh/triplet.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -111,15 +113,81 @@ static void a_triplet(void **state)
 {
 	struct asking *asking = *state;
 
-	check_has(ask(asking, "{\"verb\":\"greylist\",\"do\":\"allow\",\"key\":\"n a b\"}"),
-		  "{\"ok\":true,\"expires\":");
-	check_has(asking->said, "weighctl, uid 7: greylist n a b allowed until ");
+	assert_string_equal(ask(asking,
+				"{\"verb\":\"greylist\",\"do\":\"allow\",\"key\":\"n a b\"}"),
+			    "{\"ok\":true,\"expires\":0}");
+	assert_string_equal(asking->said, "weighctl, uid 7: greylist n a b allowed");
 	check_has(ask(asking, "{\"verb\":\"greylist\",\"do\":\"list\"}"),
 		  " passed=0 passes=0 white\"");
 	check_has(ask(asking, "{\"verb\":\"greylist\",\"do\":\"deny\",\"key\":\"n a b\","
 			      "\"for_ms\":1000}"),
-		  "{\"ok\":true,\"expires\":");
-	check_has(ask(asking, "{\"verb\":\"greylist\",\"do\":\"list\"}"), "passes=0 black\"");
+		  "{\"ok\":true,\"expires\":1");
+	check_has(asking->said, "weighctl, uid 7: greylist n a b denied until ");
+	check_has(ask(asking, "{\"verb\":\"greylist\",\"do\":\"list\"}"), "passes=0 black until=1");
+}
+
+static void on_touched(struct store_wait *wait)
+{
+	(void)wait;
+}
+
+static struct fact touch(struct asking *asking, const char *key, int64_t now_ms)
+{
+	static const struct triplet_terms terms = { 300 * 1000, 7200 * 1000, 86400 * 1000 };
+	struct fact fact = { .kind = FACT_GREYLIST, .key = span_cstr(key), .terms = &terms };
+	struct store_wait wait = { .fact = &fact, .now_ms = now_ms, .answered = on_touched };
+
+	store_ask(asking->port, &wait);
+	assert_int_not_equal(fact.state, FACT_FAILED);
+	return fact;
+}
+
+/* What a mail is at that time. */
+static enum triplet_outcome outcome(struct asking *asking, const char *key, int64_t now_ms)
+{
+	struct fact fact = touch(asking, key, now_ms);
+	enum triplet_outcome found = TRIPLET_NEW;
+	struct triplet before;
+
+	if (fact.state == FACT_KNOWN) {
+		assert_int_equal(triplet_item_parse(fact.item[0], now_ms, &before), OK);
+		found = triplet_judge(&before, fact.terms, now_ms);
+	}
+	store_release(asking->port, &fact);
+	return found;
+}
+
+/* To the millisecond: no use makes it longer, and what waits meanwhile keeps what it has. */
+static void allowed_for_a_time(void **state)
+{
+	enum { HOUR = 3600 * 1000, LONG = 40 * 24 };
+	struct asking *asking = *state;
+	int64_t until_ms, now_ms;
+
+	ask(asking,
+	    "{\"verb\":\"greylist\",\"do\":\"allow\",\"key\":\"n a b\",\"for_ms\":3600000}");
+	assert_int_equal(sscanf(asking->line, "{\"ok\":true,\"expires\":%" SCNd64, &until_ms), 1);
+	now_ms = until_ms - HOUR;
+	assert_int_equal(outcome(asking, "n a b", until_ms - 1000), TRIPLET_ALLOWED);
+	assert_int_equal(outcome(asking, "n a b", until_ms - 1), TRIPLET_ALLOWED);
+	assert_int_equal(outcome(asking, "n a b", until_ms), TRIPLET_EARLY);
+	assert_int_equal(outcome(asking, "n a b", until_ms + 298999), TRIPLET_EARLY);
+	assert_int_equal(outcome(asking, "n a b", until_ms + 299000), TRIPLET_PASSED);
+
+	ask(asking,
+	    "{\"verb\":\"greylist\",\"do\":\"allow\",\"key\":\"n c d\",\"for_ms\":3600000}");
+	assert_int_equal(outcome(asking, "n c d", now_ms + 60000), TRIPLET_ALLOWED);
+	assert_int_equal(outcome(asking, "n c d", now_ms + 360000), TRIPLET_ALLOWED);
+	assert_int_equal(outcome(asking, "n c d", now_ms + 2 * HOUR), TRIPLET_KNOWN);
+
+	/* longer than anything is remembered, and never used */
+	ask(asking,
+	    "{\"verb\":\"greylist\",\"do\":\"allow\",\"key\":\"n e f\",\"for_ms\":3456000000}");
+	assert_int_equal(outcome(asking, "n e f", now_ms + (int64_t)LONG * HOUR - 1),
+			 TRIPLET_ALLOWED);
+	ask(asking, "{\"verb\":\"greylist\",\"do\":\"deny\",\"key\":\"n g h\",\"for_ms\":3600000}");
+	assert_int_equal(outcome(asking, "n g h", now_ms + HOUR - 1), TRIPLET_DENIED);
+	assert_int_equal(outcome(asking, "n g h", now_ms + 2 * HOUR), TRIPLET_NEW);
 }
 
 static void a_limit(void **state)
@@ -157,6 +225,44 @@ static void what_is_foreign_is_escaped(void **state)
 		      "{\"verb\":\"known\",\"do\":\"add\",\"set\":\"s\",\"key\":\"\\u202e\\\"\"}"),
 		  "\"ok\":true");
 	assert_string_equal(asking->said, "weighctl, uid 7: known s \\u{202e}\\x22 added");
+}
+
+/* A member of a wrong kind is no member left out: nothing is done in its stead. */
+static void what_cannot_be_asked(void **state)
+{
+#define ADD  "{\"verb\":\"known\",\"do\":\"add\",\"set\":\"s\",\"key\":\"k\""
+#define LIST "{\"verb\":\"known\",\"do\":\"list\""
+	static const struct {
+		const char *request, *error;
+	} cases[] = {
+		{ ADD ",\"value\":5}", "value" },
+		{ ADD ",\"value\":null}", "value" },
+		{ ADD ",\"for_ms\":\"1\"}", "for_ms" },
+		{ ADD ",\"for_ms\":1.5}", "for_ms" },
+		{ LIST ",\"set\":5}", "set" },
+		{ LIST ",\"part\":[\"k\"]}", "part" },
+		{ LIST ",\"after\":{}}", "after" },
+		{ LIST ",\"after_set\":true}", "after_set" },
+		{ LIST ",\"most\":\"1\"}", "most" },
+		{ LIST ",\"most\":1.5}", "most" },
+		{ LIST ",\"most\":0}", "most" },
+		{ LIST ",\"most\":1001}", "most" },
+		{ "{\"verb\":\"known\",\"do\":\"remove\",\"set\":\"s\",\"key\":5}", "key" },
+		{ "{\"verb\":\"store\",\"do\":\"page\",\"kind\":5}", "kind" },
+		{ "{\"verb\":\"store\",\"do\":\"put\",\"entries\":5}", "entries" },
+		{ "{\"verb\":\"known\",\"do\":5}", "no such thing" },
+		{ "{\"verb\":\"known\"}", "no such thing" },
+	};
+	struct asking *asking = *state;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		check_has(ask(asking, cases[i].request), "{\"ok\":false,\"error\":\"");
+		check_has(asking->line, cases[i].error);
+		assert_string_equal(asking->said, "");
+	}
+	check_has(ask(asking, LIST "}"), "\"entries\":[]");
+#undef ADD
+#undef LIST
 }
 
 /* A page that would be too long is made shorter, and goes on where it ended. */
@@ -205,9 +311,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_triplet, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(allowed_for_a_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_limit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(trust_has_its_form, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_foreign_is_escaped, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_cannot_be_asked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(long_pages, set_up, tear_down),
 	};
 

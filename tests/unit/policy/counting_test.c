@@ -316,6 +316,31 @@ static void greylist_brings_its_check(void **state)
 	}
 }
 
+/* Those with one key share their triplets, and ask for the mildest terms. */
+static void greylists_with_one_key(void **state)
+{
+	struct config *config = compile(
+		"policy p {\n"
+		"greylist for 5m within 1h remember 30d by client_network,sender if size > 1\n"
+		"greylist for 2m within 2h remember 7d by client_network\n"
+		"observe greylist for 1m within 30m remember 35d by client_network, sender\n"
+		"}\n"
+		"policy q {\ngreylist for 30s by client_network, sender\n}");
+	const struct statement *statement = config->policy[0]->statement;
+
+	(void)state;
+	assert_int_equal(config->policy[0]->statement_count, 3);
+	for (int i = 0; i < 3; i += 2) {
+		assert_int_equal(statement[i].greylist->asked.delay_ms, MINUTE / 2);
+		assert_int_equal(statement[i].greylist->asked.window_ms, 2 * DAY);
+		assert_int_equal(statement[i].greylist->asked.keep_ms, 35 * DAY);
+	}
+	assert_int_equal(statement[0].greylist->terms.delay_ms, 5 * MINUTE);
+	assert_memory_equal(&statement[1].greylist->asked, &statement[1].greylist->terms,
+			    sizeof(struct triplet_terms));
+	config_drop(config);
+}
+
 /* --- limit --- */
 
 static void limit_standards(void **state)
@@ -547,6 +572,7 @@ static void values(void **state)
 		{ "SENDER.wait", EXPR_LIMIT, TYPE_NUMBER, 0, LIMIT_WAIT },
 		{ "sender.folded", EXPR_FOLDED, TYPE_TEXT, 0, 0 },
 		{ "recipient.folded", EXPR_FOLDED, TYPE_TEXT, 0, 0 },
+		{ "sender.untagged", EXPR_UNTAGGED, TYPE_TEXT, 0, 0 },
 		{ "sender.domain", EXPR_DOMAIN, TYPE_TEXT, 0, 0 },
 		{ "per-user.name", EXPR_CONSTANT, TYPE_TEXT, 0, 0 },
 	};
@@ -575,13 +601,21 @@ static void values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(greylist_standards), cmocka_unit_test(greylist_clauses),
-		cmocka_unit_test(greylist_without),   cmocka_unit_test(bounds),
-		cmocka_unit_test(greylist_header),    cmocka_unit_test(greylist_brings_its_check),
-		cmocka_unit_test(limit_standards),    cmocka_unit_test(limit_clauses),
-		cmocka_unit_test(limit_else),         cmocka_unit_test(limit_counting),
-		cmocka_unit_test(limit_namesakes),    cmocka_unit_test(limit_tables),
-		cmocka_unit_test(remember_and_in),    cmocka_unit_test(values),
+		cmocka_unit_test(greylist_standards),
+		cmocka_unit_test(greylist_clauses),
+		cmocka_unit_test(greylists_with_one_key),
+		cmocka_unit_test(greylist_without),
+		cmocka_unit_test(bounds),
+		cmocka_unit_test(greylist_header),
+		cmocka_unit_test(greylist_brings_its_check),
+		cmocka_unit_test(limit_standards),
+		cmocka_unit_test(limit_clauses),
+		cmocka_unit_test(limit_else),
+		cmocka_unit_test(limit_counting),
+		cmocka_unit_test(limit_namesakes),
+		cmocka_unit_test(limit_tables),
+		cmocka_unit_test(remember_and_in),
+		cmocka_unit_test(values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

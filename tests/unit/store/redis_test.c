@@ -1,4 +1,4 @@
-/* What the replies of a Redis server mean, and how its keys are written. */
+/* What the replies of a Redis server mean, and how its keys and records are written. */
 #include "../unit.h"
 #include "store/redis_priv.h"
 
@@ -144,36 +144,169 @@ static void redirections_are_read(void **none)
 	}
 }
 
+/* --- records --- */
+
+#define NEVER   "\0\0\0\0\0\0"
+#define NOTHING "\0\0\0\0\0\0\0"
+#define HEAD    NEVER NEVER NOTHING
+#define HOUR    "\x80\xee\x36\0\0\0"
+#define AT_9    "\x09\0\0\0\0\0"
+#define TWO     "\x02\0\0\0\0\0\0"
+#define USE     HOUR TWO NEVER NOTHING
+
 static const struct {
-	struct span text;
-	enum err err;
-	unsigned count;
-} tallies[] = {
-	{ SPAN_INIT("0"), OK, 0 },
-	{ SPAN_INIT("3 3600000 5 0 -1"), OK, 1 },
-	{ SPAN_INIT("0 1 1 1 1 2 2 2 2 3 3 3 3 4 4 4 4"), OK, 4 },
-	{ SPAN_INIT("0 1 1 1 1 2 2 2 2 3 3 3 3 4 4 4 4 5 5 5 5"), ERR_SYNTAX, 0 },
-	{ SPAN_INIT("4"), ERR_SYNTAX, 0 },
-	{ SPAN_INIT(""), ERR_SYNTAX, 0 },
-	{ SPAN_INIT("0 1 2 3"), ERR_SYNTAX, 0 },
-	{ SPAN_INIT("0 1 2 3 x"), ERR_SYNTAX, 0 },
-	{ SPAN_INIT("0 1 2 3 99999999999999999999"), ERR_SYNTAX, 0 },
+	struct span text, record;
+} records[] = {
+	{ SPAN_INIT("raised 0 none"), SPAN_INIT("\1\0\0\0" HEAD) },
+	{ SPAN_INIT("window 3600000 2 9+2"), SPAN_INIT("\1\1\0\0" HEAD HOUR TWO "\1\0" AT_9 TWO) },
+	{ SPAN_INIT("seen 0123456789abcdef-2+9"),
+	  SPAN_INIT("\1\0\1\0" HEAD AT_9 "\xef\xcd\xab\x89\x67\x45\x23\x01" TWO "\1") },
+	{ SPAN_INIT("raised 9 2/1h; over 9 2"), SPAN_INIT("\1\0\0\1" AT_9 AT_9 TWO TWO HOUR) },
 };
 
-static void tallies_are_read(void **none)
+static void records_are_read_as_written(void **none)
+{
+	TEXT(record, TALLY_RECORD_MAX);
+	TEXT(text, TALLY_TEXT_MAX);
+
+	(void)none;
+	for (size_t i = 0; i < COUNT(records); i++) {
+		text_clear(&record);
+		text_clear(&text);
+		assert_int_equal(record_add_tally(&record, records[i].text), OK);
+		check_span(text_span(&record), records[i].record, "record");
+		assert_int_equal(text_add_record(&text, records[i].record), OK);
+		check_span(text_span(&text), records[i].text, "text");
+	}
+}
+
+static void a_record_is_whole_or_none_of_ours(void **none)
+{
+	char longer[128];
+
+	(void)none;
+	for (size_t i = 0; i < COUNT(records); i++) {
+		struct span record = records[i].record;
+
+		memcpy(longer, record.at, record.len);
+		longer[record.len] = '\0';
+		for (size_t len = 0; len <= record.len + 1; len++) {
+			enum err want = len == record.len ? OK : ERR_SYNTAX;
+			TEXT(text, TALLY_TEXT_MAX);
+
+			assert_int_equal(text_add_record(&text, span_of(longer, len)), want);
+		}
+	}
+}
+
+static void a_full_tally_has_a_record(void **none)
+{
+	struct tally tally = { .window_count = RATES_MAX,
+			       .seen_count = TALLY_SEEN_MAX,
+			       .raised = { .count = RATES_MAX },
+			       .raised_until_ms = 9 };
+	TEXT(before, TALLY_TEXT_MAX);
+	TEXT(record, TALLY_RECORD_MAX);
+	TEXT(after, TALLY_TEXT_MAX);
+
+	(void)none;
+	for (uint8_t i = 0; i < RATES_MAX; i++) {
+		struct tally_window *window = &tally.window[i];
+
+		tally.raised.rate[i] = (struct rate){ RATE_MOST_MAX, RATE_PERIOD_MS_MAX - i };
+		window->period_ms = RATE_PERIOD_MS_MAX - RATES_MAX + i;
+		window->count = TALLY_ENTRIES_MAX;
+		for (uint16_t j = 0; j < window->count; j++)
+			window->entry[j] = (struct tally_entry){ 9, 1 };
+		window->used = TALLY_ENTRIES_MAX;
+	}
+	for (uint16_t i = 0; i < TALLY_SEEN_MAX; i++)
+		tally.seen[i] = (struct tally_seen){ i + 1U, 1, 9, false };
+	text_add_tally(&before, &tally);
+	assert_int_equal(record_add_tally(&record, text_span(&before)), OK);
+	assert_int_equal(record.len, TALLY_RECORD_MAX);
+	assert_false(record.overrun);
+	assert_int_equal(text_add_record(&after, text_span(&record)), OK);
+	check_span(text_span(&after), text_span(&before), "text");
+	/* one beyond */
+	record.at[2]++;
+	assert_int_equal(text_add_record(&after, text_span(&record)), ERR_SYNTAX);
+}
+
+static void odd_records_are_none_of_ours(void **none)
+{
+	static const struct span odd[] = {
+		SPAN_INIT("window 1000 1 1+1"),
+		SPAN_INIT("\2\0\0\0" HEAD),
+		SPAN_INIT("\1\5\0\0" HEAD),
+		SPAN_INIT("\1\0\x81\0" HEAD),
+		SPAN_INIT("\1\0\0\5" HEAD),
+		SPAN_INIT("\1\1\0\0" HEAD HOUR TWO "\3\1" AT_9 TWO), /* 259 entries */
+	};
+
+	(void)none;
+	for (size_t i = 0; i < COUNT(odd); i++) {
+		TEXT(text, TALLY_TEXT_MAX);
+
+		assert_int_equal(text_add_record(&text, odd[i]), ERR_SYNTAX);
+	}
+}
+
+static void what_is_wanted_is_within_bounds(void **none)
+{
+	const struct tally_count count = { .amount = -1,
+					   .raise_until_ms = -1,
+					   .rates = { .rate = { { 2, 3600000 } }, .count = 1 } };
+	const struct triplet_terms terms = { -1, INT64_MAX, 3600000 };
+	TEXT(tally, TALLY_WANTED_MAX);
+	TEXT(triplet, TRIPLET_WANTED_MAX);
+
+	(void)none;
+	wanted_add_tally(&tally, &count, 0);
+	check_span(text_span(&tally),
+		   SPAN("\1\0\0\0\0\0" NOTHING "\1\0\0\0\0\0"
+			"\0\0\0\0\1" NOTHING "\0" TWO HOUR),
+		   "tally");
+	wanted_add_triplet(&triplet, &terms, INT64_MIN);
+	check_span(text_span(&triplet),
+		   SPAN("\1\0\0\0\0\0" NEVER "\xff\xdb\x1f\xd2\x77\xe6" HOUR
+			"\x00\x5c\x26\x05\0\0"),
+		   "triplet");
+}
+
+static const struct {
+	struct span said;
+	enum err err;
+	unsigned count;
+} said[] = {
+	{ SPAN_INIT("\0"), OK, 0 },
+	{ SPAN_INIT("\3" USE), OK, 1 },
+	{ SPAN_INIT("\0" USE USE USE USE), OK, 4 },
+	{ SPAN_INIT("\0" USE USE USE USE USE), ERR_SYNTAX, 0 },
+	{ SPAN_INIT("\4"), ERR_SYNTAX, 0 },
+	{ SPAN_INIT(""), ERR_SYNTAX, 0 },
+	{ SPAN_INIT("\0" HOUR TWO NEVER), ERR_SYNTAX, 0 },
+	{ SPAN_INIT("\0" USE "\0"), ERR_SYNTAX, 0 },
+	{ SPAN_INIT("\0\xff\xff\xff\xff\xff\xff" TWO NEVER NOTHING), ERR_LIMIT, 0 },
+	{ SPAN_INIT("\0" HOUR "\xff\xff\xff\xff\xff\xff\xff" NEVER NOTHING), ERR_LIMIT, 0 },
+	{ SPAN_INIT("\0" HOUR TWO "\xff\xff\xff\xff\xff\xff" NOTHING), ERR_LIMIT, 0 },
+	{ SPAN_INIT("\0" HOUR TWO NEVER "\xff\xff\xff\xff\xff\xff\xff"), ERR_LIMIT, 0 },
+};
+
+static void what_is_said_is_read(void **none)
 {
 	struct tally_result result;
 
 	(void)none;
-	for (size_t i = 0; i < COUNT(tallies); i++) {
+	for (size_t i = 0; i < COUNT(said); i++) {
 		result = (struct tally_result){ .count = 0 };
-		assert_int_equal(reply_tally(tallies[i].text, &result), tallies[i].err);
-		assert_int_equal(result.count, tallies[i].count);
+		assert_int_equal(said_tally(said[i].said, &result), said[i].err);
+		assert_int_equal(result.count, said[i].count);
 	}
-	assert_int_equal(reply_tally(tallies[1].text, &result), OK);
+	assert_int_equal(said_tally(said[1].said, &result), OK);
 	assert_true(result.is_first && result.is_free);
 	assert_int_equal(result.use[0].period_ms, 3600000);
-	assert_int_equal(result.use[0].used, 5);
+	assert_int_equal(result.use[0].used, 2);
 	assert_int_equal(result.use[0].wait_ms, 0);
 	assert_int_equal(result.use[0].most, -1);
 }
@@ -186,7 +319,12 @@ int main(void)
 		cmocka_unit_test(strange_keys_are_not_ours),
 		cmocka_unit_test(errors_have_a_kind_and_a_cause),
 		cmocka_unit_test(redirections_are_read),
-		cmocka_unit_test(tallies_are_read),
+		cmocka_unit_test(records_are_read_as_written),
+		cmocka_unit_test(a_record_is_whole_or_none_of_ours),
+		cmocka_unit_test(a_full_tally_has_a_record),
+		cmocka_unit_test(odd_records_are_none_of_ours),
+		cmocka_unit_test(what_is_wanted_is_within_bounds),
+		cmocka_unit_test(what_is_said_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

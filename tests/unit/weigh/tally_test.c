@@ -260,7 +260,7 @@ static void test_refused_recipient_is_not_the_message(void **state)
 	assert_int_equal(tally_over(&result, &count.rates), -1);
 }
 
-static void test_refused_instance_stays_refused(void **state)
+static void test_refused_instance_is_judged_again(void **state)
 {
 	struct tally_count count = { .rates = rates_of("1/1h"),
 				     .amount = 1,
@@ -278,12 +278,77 @@ static void test_refused_instance_stays_refused(void **state)
 	count.once = tally_once(SPAN("a"));
 	assert_int_equal(try(&count, 3000), -1); /* and what was let through stays so */
 	count.once = tally_once(SPAN("b"));
-	assert_int_equal(try(&count, HOUR + 1), 0); /* there would be room now */
+	assert_int_equal(try(&count, HOUR), 0);
+	assert_int_equal(result.use[0].wait_ms, 1);
+	assert_int_equal(try(&count, HOUR + 1), -1); /* now there is room, which it has used up */
+	assert_int_equal(result.use[0].used, 1);
+	count.once = tally_once(SPAN("c"));
+	assert_int_equal(try(&count, HOUR + 2), 0);
+}
+
+/* --- different values --- */
+
+static int try_value(const char *rates, const char *value, bool counts_refused, int64_t at_ms)
+{
+	return try(&(struct tally_count){ .rates = rates_of(rates),
+					  .amount = 1,
+					  .once = tally_once(span_cstr(value)),
+					  .is_total = true,
+					  .is_distinct = true,
+					  .counts_refused = counts_refused },
+		   at_ms);
+}
+
+static void test_values_count_in_each_period(void **state)
+{
+	static const char rates[] = "2/1m, 3/1h";
+
+	(void)state;
+	assert_int_equal(try_value(rates, "a", false, 0), -1);
+	assert_int_equal(try_value(rates, "b", false, 1), -1);
+	assert_int_equal(try_value(rates, "a", false, 2), -1); /* known, and the latest now */
 	assert_int_equal(result.use[0].used, 2);
-	assert_int_equal(result.use[0].wait_ms, 0);
-	count.raise = rates_of("5/1h");
-	count.raise_until_ms = START + 2 * HOUR;
-	assert_int_equal(try(&count, HOUR + 2), -1); /* unless an administrator says so */
+	assert_true(result.is_free);
+	assert_int_equal(try_value(rates, "c", false, 3), 0);
+	assert_int_equal(result.use[0].wait_ms, 59999); /* until b has left */
+	assert_int_equal(try_value(rates, "c", false, 60001), 0);
+	assert_int_equal(try_value(rates, "c", false, 60002), -1);
+	assert_int_equal(result.use[0].used, 2);
+	assert_int_equal(result.use[1].used, 3);
+	assert_int_equal(try_value(rates, "b", false, 60003), -1); /* a has left, too */
+	assert_false(result.is_free); /* known in an hour, new in a minute */
+	assert_int_equal(result.use[0].used, 2);
+	assert_int_equal(result.use[1].used, 3);
+	assert_int_equal(try_value(rates, "a", false, 60004), 0);
+	assert_int_equal(try_value(rates, "d", false, 240000), 1);
+	assert_int_equal(result.use[0].used, 1);
+	assert_int_equal(result.use[1].used, 4);
+}
+
+/* In no stretch of the period more than so many, whenever each came first. */
+static void test_values_last_from_their_last_use(void **state)
+{
+	(void)state;
+	assert_int_equal(try_value("2/1h", "a", false, 0), -1);
+	assert_int_equal(try_value("2/1h", "a", false, HOUR), -1);
+	assert_int_equal(try_value("2/1h", "b", false, HOUR + 1), -1);
+	assert_int_equal(try_value("2/1h", "c", false, HOUR + 2), 0);
+	assert_int_equal(result.use[0].wait_ms, HOUR - 1);
+	assert_int_equal(try_value("2/1h", "c", false, 2 * HOUR), 0);
+	assert_int_equal(try_value("2/1h", "c", false, 2 * HOUR + 1), -1);
+}
+
+static void test_refused_values(void **state)
+{
+	(void)state;
+	assert_int_equal(try_value("1/1h", "a", true, 0), -1);
+	assert_int_equal(try_value("1/1h", "b", true, 1), 0);
+	assert_int_equal(try_value("1/1h", "a", true, 2), -1); /* was let through */
+	assert_int_equal(try_value("1/1h", "b", true, 3), 0);
+	assert_int_equal(tally.window[0].used, 2);
+	assert_int_equal(tally.window[0].count, 2);
+	assert_int_equal(try_value("1/1h", "b", true, HOUR + 2), 0);
+	assert_int_equal(try_value("1/1h", "b", true, HOUR + 3), -1); /* a has left */
 }
 
 /* --- rates that change --- */
@@ -437,6 +502,7 @@ static void test_no_number_overflows(void **state)
 					     .amount = numbers[i % EDGES],
 					     .once = i % 3,
 					     .is_total = i % 2 == 0,
+					     .is_distinct = i % 7 < 2,
 					     .counts_refused = i % 5 != 0,
 					     .raise = rates_of("1000000000000000/1s"),
 					     .raise_until_ms = numbers[i / EDGES % EDGES] };
@@ -913,7 +979,10 @@ int main(void)
 		TEST(test_oldest_seen_is_forgotten),
 		TEST(test_refused_counts_by_choice),
 		TEST(test_refused_recipient_is_not_the_message),
-		TEST(test_refused_instance_stays_refused),
+		TEST(test_refused_instance_is_judged_again),
+		TEST(test_values_count_in_each_period),
+		TEST(test_values_last_from_their_last_use),
+		TEST(test_refused_values),
 		TEST(test_new_period_begins_from_a_longer),
 		TEST(test_next_longer_is_taken),
 		TEST(test_room_for_windows),

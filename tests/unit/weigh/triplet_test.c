@@ -41,13 +41,49 @@ static void test_judges(void **state)
 		{ "longer", SPAN_INIT("first=3030000 last=3024000.001 passed=3025000 passes=1"),
 		  TRIPLET_EXPIRED, 300, SPAN_INIT("first=0 last=0 passes=0") },
 		{ "white", SPAN_INIT("first=9 last=9 passes=0 white"), TRIPLET_ALLOWED, 0,
-		  SPAN_INIT("first=9 last=0 passed=0 passes=1 white") },
+		  SPAN_INIT("first=9 last=0 passes=1 white") },
 		{ "black", SPAN_INIT("first=9000 last=9 passed=8000 passes=7 black"),
 		  TRIPLET_DENIED, 0, SPAN_INIT("first=9000 last=0 passed=8000 passes=7 black") },
 		{ "white, beyond the window", SPAN_INIT("first=90000 last=9 passes=0 white"),
-		  TRIPLET_ALLOWED, 0, SPAN_INIT("first=90000 last=0 passed=0 passes=1 white") },
+		  TRIPLET_ALLOWED, 0, SPAN_INIT("first=0 last=0 passes=1 white") },
 		{ "white, not kept", SPAN_INIT("first=3024000.001 last=3024000.001 passes=0 white"),
 		  TRIPLET_EXPIRED, 300, SPAN_INIT("first=0 last=0 passes=0") },
+		{ "white for a time, never seen",
+		  SPAN_INIT("first=1800000000 last=9 passes=0 white left=5"), TRIPLET_ALLOWED, 0,
+		  SPAN_INIT("first=0 last=0 passes=1 white left=5") },
+		{ "white for a time, early", SPAN_INIT("first=299 last=9 passes=1 white left=5"),
+		  TRIPLET_ALLOWED, 0, SPAN_INIT("first=299 last=0 passes=2 white left=5") },
+		{ "white for a time, has waited",
+		  SPAN_INIT("first=300 last=9 passes=1 white left=0.001"), TRIPLET_ALLOWED, 0,
+		  SPAN_INIT("first=300 last=0 passed=0 passes=2 white left=0.001") },
+		{ "white for longer than it is kept",
+		  SPAN_INIT("first=9000000 last=9000000 passed=9000000 passes=1 white left=5"),
+		  TRIPLET_ALLOWED, 0, SPAN_INIT("first=0 last=0 passes=2 white left=5") },
+		{ "white no more, never seen",
+		  SPAN_INIT("first=1800000000 last=9 passes=0 white left=0"), TRIPLET_NEW, 300,
+		  SPAN_INIT("first=0 last=0 passes=0") },
+		{ "white no more, early", SPAN_INIT("first=200 last=9 passes=3 white left=0"),
+		  TRIPLET_EARLY, 100, SPAN_INIT("first=200 last=0 passes=3") },
+		{ "white no more, passed by its own right",
+		  SPAN_INIT("first=900 last=9 passed=300 passes=3 white left=0"), TRIPLET_KNOWN, 0,
+		  SPAN_INIT("first=900 last=0 passed=300 passes=4") },
+		{ "black for a time, has waited",
+		  SPAN_INIT("first=300 last=9 passes=0 black left=5"), TRIPLET_DENIED, 0,
+		  SPAN_INIT("first=300 last=0 passes=0 black left=5") },
+		{ "black no more", SPAN_INIT("first=9000 last=9 passed=8000 passes=7 black left=0"),
+		  TRIPLET_KNOWN, 0, SPAN_INIT("first=9000 last=0 passed=8000 passes=8") },
+		{ "let through by a shorter delay, early",
+		  SPAN_INIT("first=299 last=100 passed=100 passes=2"), TRIPLET_EARLY, 1,
+		  SPAN_INIT("first=299 last=0 passed=100 passes=2") },
+		{ "let through by a shorter delay, and now by this",
+		  SPAN_INIT("first=300 last=100 passed=100 passes=2"), TRIPLET_PASSED, 0,
+		  SPAN_INIT("first=300 last=0 passed=100 passes=3") },
+		{ "let through by a shorter delay, long ago",
+		  SPAN_INIT("first=7200.001 last=7000 passed=7000 passes=2"), TRIPLET_KNOWN, 0,
+		  SPAN_INIT("first=7200.001 last=0 passed=7000 passes=3") },
+		{ "imported, nobody knows how it waited",
+		  SPAN_INIT("first=10 last=10 passed=10 passes=1"), TRIPLET_KNOWN, 0,
+		  SPAN_INIT("first=10 last=0 passed=10 passes=2") },
 		{ "passes have an end", SPAN_INIT("first=900 last=9 passed=300 passes=1000000"),
 		  TRIPLET_KNOWN, 0, SPAN_INIT("first=900 last=0 passed=300 passes=1000000") },
 	};
@@ -79,6 +115,8 @@ static void test_expired_is_gone(void **state)
 		SPAN_INIT("first=1000 last=9000 passed=5000 passes=4"),
 		SPAN_INIT("first=1000 last=9000 passed=5000 passes=4 white"),
 		SPAN_INIT("first=1000 last=9000 passed=0 passes=0 black"),
+		SPAN_INIT("first=1000 last=9000 passed=0 passes=0 black until=9000"),
+		SPAN_INIT("first=1000 last=9000 passed=5000 passes=4 white until=5"),
 	};
 
 	(void)state;
@@ -109,9 +147,17 @@ static void test_future_is_now(void **state)
 	after = triplet_after(&known, &terms, NOW);
 	assert_int_equal(after.first_ms, NOW);
 	assert_int_equal(after.last_ms, NOW);
-	known.passed_ms = NOW + 1;
+	/* Who has waited then, or has come back, has done so. */
+	known.last_ms += 299000;
+	assert_int_equal(triplet_wait_s(&known, &terms, NOW), 1);
+	known.last_ms += 1000;
+	assert_int_equal(triplet_judge(&known, &terms, NOW), TRIPLET_PASSED);
+	known.passed_ms = known.last_ms;
+	assert_int_equal(triplet_judge(&known, &terms, NOW), TRIPLET_KNOWN);
 	after = triplet_after(&known, &terms, NOW);
+	assert_int_equal(after.first_ms, NOW - 300000);
 	assert_int_equal(after.passed_ms, NOW);
+	assert_int_equal(triplet_judge(&after, &terms, NOW + 1), TRIPLET_KNOWN);
 }
 
 static void test_no_number_overflows(void **state)
@@ -127,7 +173,9 @@ static void test_no_number_overflows(void **state)
 		struct triplet known = { .first_ms = numbers[i % EDGES],
 					 .last_ms = numbers[i / EDGES % EDGES],
 					 .passed_ms = numbers[i / EDGES / EDGES % EDGES],
-					 .passes = numbers[i % EDGES] };
+					 .passes = numbers[i % EDGES],
+					 .colour = i % 3,
+					 .until_ms = numbers[i / EDGES / EDGES % EDGES] };
 		struct triplet after = triplet_after(&known, &odd, now);
 
 		assert_true(triplet_judge(&known, &odd, now) < TRIPLET_OUTCOME_COUNT);
@@ -178,6 +226,21 @@ static void test_text(void **state)
 		{ SPAN_INIT("first=1 last=2  passed=0 passes=0"), ERR_SYNTAX, SPAN_INIT("") },
 		{ SPAN_INIT("first=1 last=2 passed=0 passes=0 white "), OK,
 		  SPAN_INIT("first=1 last=2 passed=0 passes=0 white") },
+		{ SPAN_INIT("first=0 last=2 passed=0 passes=0 white until=253402300799999"), OK,
+		  SPAN_INIT("") },
+		{ SPAN_INIT("first=1 last=2 passed=0 passes=0 black until=7"), OK, SPAN_INIT("") },
+		{ SPAN_INIT("first=1 last=2 passed=0 passes=0 black until=0"), OK,
+		  SPAN_INIT("first=1 last=2 passed=0 passes=0 black") },
+		{ SPAN_INIT("first=1 last=2 passed=0 passes=0 black until=253402300800000"),
+		  ERR_LIMIT, SPAN_INIT("") },
+		{ SPAN_INIT("first=1 last=2 passed=0 passes=0 until=7"), ERR_SYNTAX,
+		  SPAN_INIT("") },
+		{ SPAN_INIT("first=1 last=2 passed=0 passes=0 white until="), ERR_SYNTAX,
+		  SPAN_INIT("") },
+		{ SPAN_INIT("first=1 last=2 passed=0 passes=0 white left=7"), ERR_SYNTAX,
+		  SPAN_INIT("") },
+		{ SPAN_INIT("first=1 last=2 passed=0 passes=0 white until=7 8"), ERR_SYNTAX,
+		  SPAN_INIT("") },
 		{ SPAN_INIT("first=1 last=2 passed=0 passes=x"), ERR_SYNTAX, SPAN_INIT("") },
 		{ SPAN_INIT("first=1.5 last=2 passed=0 passes=0"), ERR_SYNTAX, SPAN_INIT("") },
 	};
