@@ -25,8 +25,6 @@ struct door_listener {
 	const void *policy;
 };
 
-static const struct ip anybody = { 0 };
-
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -153,11 +151,11 @@ static bool has_spoken(const struct guest *guest)
 	return ioctl(guest->fd, FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
-/* Close the longest idle guest, of source if it is one.  @return false: none is idle */
-static bool evict_one(struct door *door, struct ip source, bool or_spoken)
+/* Close the longest idle guest, of source unless that is NULL.  @return false: none is idle */
+static bool evict_one(struct door *door, const struct ip *source, bool or_spoken)
 {
 	for (struct guest *at = door->list[GUEST_IDLE].oldest; at != NULL; at = at->next) {
-		if (at->is_adopted || (source.family != IP_NONE && !ip_equal(at->source, source)) ||
+		if (at->is_adopted || (source != NULL && !ip_equal(at->source, *source)) ||
 		    (!or_spoken && has_spoken(at)))
 			continue;
 		door->figures.evicted++;
@@ -169,7 +167,7 @@ static bool evict_one(struct door *door, struct ip source, bool or_spoken)
 
 static bool evict(void *self, struct ip source)
 {
-	return evict_one(self, source, false);
+	return evict_one(self, source.family != IP_NONE ? &source : NULL, false);
 }
 
 static void on_evict(int fd, short what, void *arg)
@@ -182,7 +180,7 @@ static void on_evict(int fd, short what, void *arg)
 		return;
 	/* The other one is in already: somebody has to go. */
 	while (count-- > 0 && census_is_over(door->census) &&
-	       (evict_one(door, anybody, false) || evict_one(door, anybody, true)))
+	       (evict_one(door, NULL, false) || evict_one(door, NULL, true)))
 		continue;
 }
 
@@ -287,7 +285,7 @@ static void accept_without_descriptor(struct door_listener *listener)
 	struct door *door = listener->door;
 	int fd;
 
-	if (!is_somebody_there(listener) || evict(door, anybody))
+	if (!is_somebody_there(listener) || evict_one(door, NULL, false))
 		return;
 	door->front.note(door->front.note_self, NOTE_DESCRIPTORS, SPAN(""));
 	if (door->reserve_fd >= 0)

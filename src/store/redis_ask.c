@@ -110,15 +110,18 @@ static void answer_triplet(struct question *question, struct span before)
 
 static void answer_rehearsal(struct question *question, struct span record)
 {
-	char *room = malloc(2 * (TALLY_TEXT_MAX + 1));
-	struct text before = { room, 0, TALLY_TEXT_MAX + 1, false };
-	struct text after = { room + TALLY_TEXT_MAX + 1, 0, TALLY_TEXT_MAX + 1, false };
+	struct two_texts {
+		char before[TALLY_TEXT_MAX + 1], after[TALLY_TEXT_MAX + 1];
+	} *room = malloc(sizeof(*room));
 	struct tally_result result;
 
 	if (room == NULL) {
 		fail(question->port, question->wait, CAUSE_TOOLARGE);
 		return;
 	}
+	struct text before = { room->before, 0, sizeof(room->before), false };
+	struct text after = { room->after, 0, sizeof(room->after), false };
+
 	if (record.len > 0 && text_add_record(&before, record) != OK)
 		text_clear(&before); /* none of ours is nothing */
 	(void)store_count_text(text_span(&before), &question->count, question->now_ms, &after,

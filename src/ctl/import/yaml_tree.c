@@ -239,19 +239,26 @@ static struct yaml_node *node_read(struct reader *reader)
 	return anchor_add(reader, anchor, node) ? node : NULL;
 }
 
+static bool advance_by(struct reader *reader, unsigned count)
+{
+	while (count > 0 && advance(reader))
+		count--;
+	return count == 0;
+}
+
 /* The one document; of an empty file an empty scalar. */
 static struct yaml_node *document_read(struct reader *reader)
 {
 	struct yaml_node *root;
 
-	if (!advance(reader) || !advance(reader)) /* the stream's begin, the document's */
+	if (!advance_by(reader, 2)) /* to the stream's begin, the document's */
 		return NULL;
 	if (reader->event.type == YAML_STREAM_END_EVENT)
 		return node_new(reader, YAML_SCALAR);
 	if (!advance(reader))
 		return NULL;
 	root = node_read(reader);
-	if (root == NULL || !advance(reader) || !advance(reader)) /* the document's end */
+	if (root == NULL || !advance_by(reader, 2)) /* to the document's end, behind it */
 		return NULL;
 	if (reader->event.type != YAML_STREAM_END_EVENT)
 		return fail_here(reader, "a second document begins here");
