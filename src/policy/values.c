@@ -304,6 +304,7 @@ static struct term dotted_term(struct body *body, struct span name, struct place
 		term = text_term(body, (unsigned)ordinal, part, place);
 	if (term.expr == NULL)
 		term = counted_term(body, owner, part, ordinal >= 0 ? (struct place){ 0 } : place);
+	term.place = place;
 	if (term.expr == NULL && ordinal >= 0)
 		term = finding_term(body, (unsigned)ordinal, part, place);
 	return term;
