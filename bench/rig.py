@@ -202,7 +202,7 @@ SPF_AND_HELO = """\
 
 # What stands in the way of 10,000 attempts at once from one address, raised.
 CROWD = ("connections 12000, connections_per_source 12000, attempts 12000, questions 200000, "
-         "questions_per_zone 200000, question_ms 10000")
+         "questions_per_zone 200000, question_ms 60000")
 
 
 class Weighd(Server):
