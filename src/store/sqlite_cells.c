@@ -261,7 +261,7 @@ static int64_t take_columns(const struct columns *columns, const uint8_t *bytes,
 static bool gather(const struct sqlite_pages *pages, const struct sqlite_cell *cell,
 		   struct sqlite_payload *payload)
 {
-	static uint8_t page[SQLITE_PAGE_MOST];
+	uint8_t *page = payload->page;
 	uint32_t have = cell->local_bytes, next = cell->first_more;
 
 	memcpy(payload->bytes, cell->local, have);

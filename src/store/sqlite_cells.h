@@ -26,6 +26,7 @@ struct sqlite_cell {
 /* A row's bytes, and the pages that it went on in. */
 struct sqlite_payload {
 	uint8_t bytes[SQLITE_PAYLOAD_MAX];
+	uint8_t page[SQLITE_PAGE_MOST]; /* the last of those */
 	uint32_t chain[SQLITE_CHAIN_MAX];
 	uint32_t chain_count;
 };

@@ -122,7 +122,7 @@ static void order_frames(struct sqlite_frames *frames)
 static void follow_frames(struct sqlite_pages *pages, struct sums sums, const uint8_t *salts,
 			  uint32_t frames)
 {
-	static uint8_t bytes[FRAME_HEAD_BYTES + SQLITE_PAGE_MOST];
+	uint8_t *bytes = pages->room;
 	size_t len = FRAME_HEAD_BYTES + pages->page_bytes;
 	bool is_broken = false;
 
@@ -211,7 +211,7 @@ static uint32_t page_size(const struct sqlite_pages *pages)
 /* What page 1 says: how many pages there are, and where free ones begin. */
 static void read_head(struct sqlite_pages *pages)
 {
-	static uint8_t bytes[SQLITE_PAGE_MOST];
+	uint8_t *bytes = pages->room;
 
 	if (!sqlite_pages_read(pages, 1, bytes) || memcmp(bytes, "SQLite format 3", 16) != 0)
 		return;
@@ -246,6 +246,11 @@ enum err sqlite_pages_open(struct sqlite_pages *pages, const char *path, struct 
 
 	*pages = (struct sqlite_pages){ .fd = -1, .journal_fd = -1 };
 	err = open_file(pages, path, why);
+	pages->room = malloc(FRAME_HEAD_BYTES + SQLITE_PAGE_MOST);
+	if (err == OK && pages->room == NULL) {
+		text_addf(why, "no memory");
+		err = ERR_LIMIT;
+	}
 	if (err == OK) {
 		pages->page_bytes = page_size(pages);
 		count = (bytes_of(pages->fd) + pages->page_bytes - 1) / pages->page_bytes;
@@ -266,6 +271,7 @@ void sqlite_pages_close(struct sqlite_pages *pages)
 	if (pages->journal_fd >= 0)
 		close(pages->journal_fd);
 	free(pages->frame);
+	free(pages->room);
 	*pages = (struct sqlite_pages){ .fd = -1, .journal_fd = -1 };
 }
 

@@ -34,6 +34,7 @@ struct sqlite_pages {
 	uint32_t file_count;        /* pages in the file; the last may be cut */
 	uint32_t said_count;        /* that the database should have; 0: it does not say */
 	uint32_t first_free;        /* of the chain of free pages; 0: none, or it does not say */
+	uint8_t *room;              /* for a page and what stands before it in the journal */
 	struct sqlite_frame *frame; /* of the journal: room for the three below */
 	struct sqlite_frames whole, last_loose; /* the last of each page, in order of pages */
 	struct sqlite_frames loose;             /* as they stand in the journal */

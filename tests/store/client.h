@@ -4,11 +4,14 @@
 #include "weigh/tally.h"
 #include "weigh/triplet.h"
 
+#include <dirent.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { CLIENT_ITEM_MAX = 200, CLIENT_SAID_MAX = 4096 };
 
@@ -117,6 +120,28 @@ static inline bool client_folder(char *folder, size_t room, const char *name)
 			return true;
 	}
 	return false;
+}
+
+static inline void client_empty_folder(const char *path)
+{
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+
+	while (folder != NULL && (entry = readdir(folder)) != NULL)
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(folder), entry->d_name, 0);
+	if (folder != NULL)
+		closedir(folder);
+}
+
+/* A store in a file that never has too many entries, and who hears what it says. */
+static inline struct store_options client_sqlite(const char *path, struct client_said *said)
+{
+	return (struct store_options){ .kind = STORE_SQLITE,
+				       .path = span_cstr(path),
+				       .entries_max = 10000000,
+				       .say = client_hears,
+				       .self = said };
 }
 
 static inline void client_answered(struct store_wait *wait)

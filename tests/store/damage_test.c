@@ -13,7 +13,6 @@
  */
 #include "client.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -61,17 +60,6 @@ struct met {
 
 static const struct triplet_terms terms = { 300000, 172800000, INT64_C(3024000000) };
 static struct tally_count counting = { .amount = 1 };
-
-static void empty_folder(void)
-{
-	DIR *folder = opendir(world.folder);
-	struct dirent *entry;
-
-	while ((entry = readdir(folder)) != NULL)
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(folder), entry->d_name, 0);
-	closedir(folder);
-}
 
 static void name_triplet(char key[100], int number)
 {
@@ -386,7 +374,7 @@ static enum outcome run(const struct image *file, const struct image *journal)
 {
 	enum outcome outcome;
 
-	empty_folder();
+	client_empty_folder(world.folder);
 	world.said.text[0] = '\0';
 	write_image(world.path, file);
 	if (journal != NULL)
@@ -554,11 +542,7 @@ int main(int argc, char **argv)
 	must(&world.said, client_folder(world.folder, sizeof(world.folder), "damage"), "no folder");
 	snprintf(world.path, sizeof(world.path), "%s/state.db", world.folder);
 	snprintf(world.journal_path, sizeof(world.journal_path), "%s/state.db-wal", world.folder);
-	world.options = (struct store_options){ .kind = STORE_SQLITE,
-						.path = span_cstr(world.path),
-						.entries_max = 10000000,
-						.say = client_hears,
-						.self = &world.said };
+	world.options = client_sqlite(world.path, &world.said);
 	printf("seed %llu\n", (unsigned long long)seed);
 	make_images();
 	must(&world.said, run(&world.whole, NULL) == RIGHT, "the whole file is not right");
@@ -566,6 +550,6 @@ int main(int argc, char **argv)
 	     "with its journal it is not right");
 	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++)
 		try_kind(&damages[i], trials);
-	empty_folder();
+	client_empty_folder(world.folder);
 	return rmdir(world.folder) == 0 ? 0 : 1;
 }

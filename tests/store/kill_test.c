@@ -232,11 +232,7 @@ int main(int argc, char **argv)
 	must(&world.said, rates_parse(SPAN("1000000000/1d"), &counting.rates) == OK, "rates");
 	must(&world.said, client_folder(world.folder, sizeof(world.folder), "kill"), "no folder");
 	snprintf(world.path, sizeof(world.path), "%s/state.db", world.folder);
-	world.options = (struct store_options){ .kind = STORE_SQLITE,
-						.path = span_cstr(world.path),
-						.entries_max = 10000000,
-						.say = client_hears,
-						.self = &world.said };
+	world.options = client_sqlite(world.path, &world.said);
 	for (int i = 0; i < rounds; i++) {
 		int64_t first = world.triplets;
 

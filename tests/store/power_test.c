@@ -432,11 +432,7 @@ int main(int argc, char **argv)
 	must(&world.said, rates_parse(SPAN("1000000/1d"), &counting.rates) == OK, "rates");
 	must(&world.said, client_folder(world.folder, sizeof(world.folder), "power"), "no folder");
 	snprintf(world.path, sizeof(world.path), "%s/state.db", world.folder);
-	world.options = (struct store_options){ .kind = STORE_SQLITE,
-						.path = span_cstr(world.path),
-						.entries_max = 10000000,
-						.say = client_hears,
-						.self = &world.said };
+	world.options = client_sqlite(world.path, &world.said);
 	printf("seed %llu\n", (unsigned long long)seed);
 	power_begin(world.path);
 	try_record(false, states / 2);

@@ -5,7 +5,6 @@
 #include "store/sqlite_cells.h"
 #include "store/sqlite_salvage.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -206,17 +205,10 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	struct dirent *entry;
-	DIR *folder;
-
 	(void)state;
 	if (world.client.store != NULL)
 		client_close(&world.client);
-	folder = opendir(world.folder);
-	while (folder != NULL && (entry = readdir(folder)) != NULL)
-		unlinkat(dirfd(folder), entry->d_name, 0);
-	if (folder != NULL)
-		closedir(folder);
+	client_empty_folder(world.folder);
 	return rmdir(world.folder);
 }
 

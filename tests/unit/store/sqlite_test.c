@@ -4,7 +4,6 @@
 #include "../../store/client.h"
 #include "store/sqlite_priv.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -56,17 +55,10 @@ static void must_open(void)
 
 static int tear_down(void **state)
 {
-	struct dirent *entry;
-	DIR *folder;
-
 	(void)state;
 	if (world.client.store != NULL)
 		client_close(&world.client);
-	folder = opendir(world.folder);
-	while (folder != NULL && (entry = readdir(folder)) != NULL)
-		unlinkat(dirfd(folder), entry->d_name, 0);
-	if (folder != NULL)
-		closedir(folder);
+	client_empty_folder(world.folder);
 	pthread_mutex_destroy(&world.said.lock);
 	return rmdir(world.folder);
 }
